@@ -1,0 +1,10 @@
+"""Names for the array types in signatures; only type checkers import this module."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+AnyArray = NDArray[np.generic]

@@ -1,0 +1,331 @@
+"""The EM algorithm, knowing no model (note, section 2).
+
+A model offers an E-step and an M-step; :func:`em` runs them in turn, watches the log-likelihood,
+and says honestly why it stopped.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+import numpy as np
+
+from emlib.errors import DegenerateComponent, LikelihoodDecreased
+
+if TYPE_CHECKING:
+    from emlib._types import FloatArray
+
+Theta = TypeVar("Theta")
+Stats = TypeVar("Stats")
+
+EPS = float(np.finfo(np.float64).eps)
+
+
+class EMModel(Protocol[Theta, Stats]):
+    """What :func:`em` needs to know of a model.
+
+    The E-step returns expected sufficient statistics that **add up over rows**, so that a model can
+    work through its data chunk by chunk, and the log-likelihood of the very parameters it was given.
+
+    A model may offer more, and :func:`em` uses it when it is there:
+
+    ``prepare(data, sample_weight)``
+        called once; what it returns is what ``e_step`` reads. Validates, cuts into chunks.
+    ``log_prior(theta)``
+        log density of the parameters, in nats; added to the log-likelihood in the trace (MAP-EM).
+    ``rounding(theta, data)``
+        a bound on the rounding error of the log-likelihood, in nats; asked for after a fall.
+    ``locate(theta, data, component)``
+        the row of the data on which a degenerate component sits, or None.
+    """
+
+    def e_step(self, theta: Theta, data: Any, /) -> tuple[Stats, float]:
+        """Return the expected sufficient statistics and the log-likelihood, both at `theta`."""
+        ...
+
+    def m_step(self, stats: Stats, /) -> Theta:
+        """Return the parameters that maximise Q given the statistics."""
+        ...
+
+    def pack(self, theta: Theta, /) -> FloatArray:
+        """Return the parameters as an unconstrained vector without redundancy."""
+        ...
+
+    def unpack(self, vector: FloatArray, like: Theta, /) -> Theta:
+        """Return the parameters of a vector, in the shapes of `like`."""
+        ...
+
+
+class Status(enum.Enum):
+    """Why an EM run ended."""
+
+    CONVERGED = "converged"
+    MAX_ITER = "max_iter"
+    DEGENERATE = "degenerate"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True)
+class Iteration(Generic[Theta]):
+    """What a callback is shown after each iteration.
+
+    Attributes
+    ----------
+    number : int
+        0 for the start, then 1, 2, ...
+    theta : Theta
+        The parameters.
+    log_likelihood : float
+        Their log-likelihood, in nats.
+    objective : float
+        The log-likelihood plus the log prior, in nats.
+    distance : float
+        Aitken estimate of the rise in the objective still to come (inf when unknown).
+    """
+
+    number: int
+    theta: Theta
+    log_likelihood: float
+    objective: float
+    distance: float
+
+
+@dataclass(frozen=True)
+class EMResult(Generic[Theta]):
+    """What an EM run reached, and how it ended.
+
+    Attributes
+    ----------
+    theta : Theta
+        The last valid parameters.
+    log_likelihood : float
+        The log-likelihood of `theta`, in nats: bit for bit what the model's E-step returns for it.
+    objective : float
+        The log-likelihood plus the log prior of `theta`; the same as the log-likelihood without a prior.
+    trace : ndarray of shape (n_iter + 1,)
+        The objective after iterations 0..n_iter.
+    n_iter : int
+        Number of iterations (one E-step and one M-step each).
+    status : Status
+        Why the run ended.
+    message : str
+        The same in words, with numbers.
+    distance : float
+        Aitken estimate of the rise in the objective still to come, in nats (inf when unknown).
+    """
+
+    theta: Theta = field(repr=False)
+    log_likelihood: float
+    objective: float
+    trace: FloatArray = field(repr=False)
+    n_iter: int
+    status: Status
+    message: str
+    distance: float
+
+    @property
+    def converged(self) -> bool:
+        """Whether the status is ``CONVERGED``."""
+        return self.status is Status.CONVERGED
+
+
+def aitken_distance(trace: list[float] | FloatArray) -> float:
+    """Estimate how far the last value of a trace is from its limit.
+
+    EM converges linearly: near the limit each gain is the one before times a rate c < 1, and what is
+    still to come is the geometric series ``gain * c / (1 - c)`` (Boehning et al. 1994, Ann. Inst.
+    Statist. Math. 46, 373-388). The rate is the larger of the last two ratios of gains, so that one small step is not
+    mistaken for the end.
+
+    Parameters
+    ----------
+    trace : sequence of float, shape (n,)
+        Objective after each iteration.
+
+    Returns
+    -------
+    float
+        The estimate, in the units of the trace; inf with fewer than four values or when the gains
+        do not shrink. Zero when the last two gains are not positive.
+    """
+    if len(trace) < 4:
+        return float("inf")
+    first, second, last = (trace[k + 1] - trace[k] for k in (-4, -3, -2))
+    if last <= 0 and second <= 0:
+        return 0.0
+    if first <= 0 or second <= 0:
+        return float("inf")
+    rate = max(last / second, second / first)
+    return float(last * rate / (1 - rate)) if rate < 1 else float("inf")
+
+
+def em(
+    model: EMModel[Theta, Stats],
+    data: Any,
+    theta: Theta,
+    *,
+    sample_weight: Any = None,
+    tol: float = 1e-10,
+    max_iter: int = 1000,
+    callback: Callable[[Iteration[Theta]], object] | None = None,
+    progress: bool = False,
+) -> EMResult[Theta]:
+    """Run EM from a start until it converges, or say why it did not.
+
+    Parameters
+    ----------
+    model : EMModel
+        Gives the E-step and the M-step.
+    data : object
+        What the model's ``prepare`` takes, or else its ``e_step``.
+    theta : Theta
+        The start.
+    sample_weight : array_like of shape (n,), optional
+        Weights of the rows, passed to ``prepare``; integer weights equal repeated rows.
+    tol : float
+        The run has converged when the Aitken estimate of the rise still to come is at most `tol` nats,
+        or when the gains are lost in rounding. ``tol=0`` runs exactly `max_iter` iterations.
+    max_iter : int
+        The most iterations to run; reaching it is never called converged.
+    callback : callable, optional
+        Called with an :class:`Iteration` after each iteration, the start included; a true return
+        value ends the run with status ``INTERRUPTED``.
+    progress : bool
+        Show a tqdm progress bar on stderr.
+
+    Returns
+    -------
+    EMResult
+        The last valid parameters, their log-likelihood, the trace and the status.
+
+    Raises
+    ------
+    LikelihoodDecreased
+        If the objective falls by more than rounding.
+    ValueError
+        If `tol`, `max_iter`, the data or the start are invalid.
+    """
+    if not tol >= 0:
+        raise ValueError(f"tol must be at least 0, got {tol}")
+    if max_iter < 0:
+        raise ValueError(f"max_iter must be at least 0, got {max_iter}")
+    prepared = _prepare(model, data, sample_weight)
+    run = _Run(model, prepared, theta, tol)
+    status, message = Status.MAX_ITER, f"stopped after max_iter={max_iter} iterations, not converged"
+    steps = _steps(max_iter, progress)
+    try:
+        for number in steps:
+            if number > 0:
+                run.step()
+            if callback is not None and callback(run.state):
+                status, message = Status.INTERRUPTED, f"the callback ended the run after iteration {number}"
+                break
+            if tol > 0 and run.converged():
+                status, message = Status.CONVERGED, run.why_converged()
+                break
+            if progress:
+                steps.set_postfix(objective=f"{run.state.objective:.6g}", left=f"{run.state.distance:.1e}")
+    except DegenerateComponent as error:
+        located = error if error.row is not None else error.at_row(run.locate(error.component))
+        status, message = Status.DEGENERATE, f"{located} Parameters are those of iteration {run.state.number}."
+    except KeyboardInterrupt:
+        status, message = Status.INTERRUPTED, f"interrupted after iteration {run.state.number}"
+    finally:
+        if progress:
+            steps.close()
+    return run.result(status, message)
+
+
+class _Run(Generic[Theta, Stats]):
+    """The moving parts of one run: the current iterate, its statistics and the trace."""
+
+    def __init__(self, model: EMModel[Theta, Stats], data: Any, theta: Theta, tol: float) -> None:
+        self.model, self.data, self.tol = model, data, tol
+        self.log_prior: Callable[[Theta], float] = getattr(model, "log_prior", lambda theta: 0.0)
+        self.trace: list[float] = []
+        self._accept(0, theta)
+
+    def step(self) -> None:
+        """Do one M-step and the E-step at its result; raise if the objective fell beyond rounding."""
+        before = self.state
+        self._accept(before.number + 1, self.model.m_step(self.stats))
+        fall = before.objective - self.state.objective
+        if fall > 0:
+            rounding = self.rounding()
+            if fall > rounding:
+                after = self.state
+                raise LikelihoodDecreased(
+                    after.number, before.objective, after.objective, rounding, before.theta
+                )
+
+    def _accept(self, number: int, theta: Theta) -> None:
+        """Make `theta` the current iterate; an interrupt leaves the previous state whole."""
+        stats, log_likelihood = self.model.e_step(theta, self.data)
+        objective = log_likelihood + self.log_prior(theta)
+        if not np.isfinite(objective):
+            raise ValueError(f"the log-likelihood is {log_likelihood} at iteration {number}; it must be finite")
+        self.trace.append(objective)
+        self.stats = stats
+        self.state = Iteration(number, theta, log_likelihood, objective, aitken_distance(self.trace[-4:]))
+
+    def converged(self) -> bool:
+        """Whether the rise still to come is below `tol`, or the last two gains are lost in rounding."""
+        if self.state.distance <= self.tol:
+            return True
+        resolution = EPS * max(1.0, abs(self.state.objective))
+        return len(self.trace) > 2 and self.trace[-1] - self.trace[-3] <= resolution
+
+    def why_converged(self) -> str:
+        """Return the reason in words."""
+        if self.state.distance <= self.tol:
+            left = f"the estimated rise still to come is {self.state.distance:.2g} <= tol={self.tol:.2g}"
+        else:
+            left = "the gains are below the resolution of floating point"
+        return f"converged after {self.state.number} iterations: {left}"
+
+    def rounding(self) -> float:
+        """Return the largest fall of the objective that rounding can explain."""
+        usual = 64 * EPS * max(1.0, abs(self.state.objective))
+        bound = getattr(self.model, "rounding", None)
+        return usual if bound is None else max(usual, bound(self.state.theta, self.data))
+
+    def locate(self, component: int) -> int | None:
+        """Return the row on which a component sits, where the model can tell."""
+        find = getattr(self.model, "locate", None)
+        return None if find is None else find(self.state.theta, self.data, component)
+
+    def result(self, status: Status, message: str) -> EMResult[Theta]:
+        """Return what was reached."""
+        state = self.state
+        trace = np.array(self.trace[: state.number + 1])
+        return EMResult(
+            theta=state.theta,
+            log_likelihood=state.log_likelihood,
+            objective=state.objective,
+            trace=trace,
+            n_iter=state.number,
+            status=status,
+            message=message,
+            distance=state.distance,
+        )
+
+
+def _prepare(model: Any, data: Any, sample_weight: Any) -> Any:
+    if hasattr(model, "prepare"):
+        return model.prepare(data, sample_weight)
+    if sample_weight is not None:
+        raise ValueError(f"{type(model).__name__} has no prepare(data, sample_weight), so it takes no weights")
+    return data
+
+
+def _steps(max_iter: int, progress: bool) -> Any:
+    """Return the numbers 0..max_iter, inside a progress bar if asked for."""
+    numbers = range(max_iter + 1)
+    if not progress:
+        return numbers
+    from tqdm.auto import tqdm
+
+    return tqdm(numbers, desc="EM", unit="it")

@@ -1,0 +1,1 @@
+"""Everything that implements :class:`emlib.em.EMModel`: one file a model."""

@@ -1,0 +1,290 @@
+"""The four covariance structures of a Gaussian mixture: full, tied, diag, spherical.
+
+Each structure says how second moments are gathered, how a covariance is estimated from them (note,
+section 4, last display; tied, diagonal and spherical by the same argument with fewer free entries),
+and how deviations are whitened: always by a Cholesky factor and a triangular solve, never by an inverse.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emlib.errors import DegenerateComponent
+
+if TYPE_CHECKING:
+    from emlib._types import FloatArray
+    from emlib.priors import InverseWishart
+
+EPS = float(np.finfo(np.float64).eps)
+REMEDY = "Use covariance_floor, a covariance_prior, fewer components or another start."
+
+
+@dataclass(frozen=True)
+class Factor:
+    """Square roots of the covariances of a mixture.
+
+    Attributes
+    ----------
+    roots : ndarray
+        Lower Cholesky factors (k, d, d), or standard deviations (M, d) or (M, 1).
+    log_det : ndarray of shape (M,)
+        Log determinant of each component's covariance.
+    condition : float
+        About the largest condition number of the correlation matrices.
+    """
+
+    roots: FloatArray
+    log_det: FloatArray
+    condition: float
+
+
+class CovarianceStructure(ABC):
+    """How the covariances of M components in d dimensions are parametrised."""
+
+    name: str
+
+    @abstractmethod
+    def shape(self, n_components: int, dim: int) -> tuple[int, ...]:
+        """Return the shape of the covariance array."""
+
+    @abstractmethod
+    def second_moment(self, diff: FloatArray, weights: FloatArray) -> FloatArray:
+        """Return the weighted second moment of deviations ``diff`` (d, n): (d, d), or its diagonal (d,)."""
+
+    @abstractmethod
+    def outer(self, vectors: FloatArray) -> FloatArray:
+        """Return v v^T for each row of ``vectors`` (M, d), or its diagonal."""
+
+    @abstractmethod
+    def column_scatter(self, scatter: FloatArray) -> FloatArray:
+        """Return the (M, d) diagonal of the scatter of each component."""
+
+    @abstractmethod
+    def estimate(
+        self, scatter: FloatArray, masses: FloatArray, prior: InverseWishart | None
+    ) -> FloatArray:
+        """Return the covariances that maximise Q, or Q plus the log prior."""
+
+    @abstractmethod
+    def clip(self, covariances: FloatArray, floor: float) -> FloatArray:
+        """Raise eigenvalues below ``floor`` to it: the exact M-step under Sigma >= floor * I."""
+
+    @abstractmethod
+    def factor(self, covariances: FloatArray, n_components: int, dim: int) -> Factor:
+        """Return square roots; raise `DegenerateComponent` where a covariance is singular."""
+
+    @abstractmethod
+    def whiten(self, factor: Factor, component: int, diff: FloatArray) -> FloatArray:
+        """Solve L z = diff for one component; ``diff`` is (d, n) and may be overwritten."""
+
+    @abstractmethod
+    def dense(self, covariances: FloatArray, n_components: int, dim: int) -> FloatArray:
+        """Return the covariances as an (M, d, d) array."""
+
+    @abstractmethod
+    def log_prior(self, covariances: FloatArray, dim: int, prior: InverseWishart) -> float:
+        """Return the log prior density of the covariances, in nats."""
+
+    @abstractmethod
+    def pack(self, covariances: FloatArray) -> FloatArray:
+        """Return log-Cholesky or log-variance coordinates, as a vector."""
+
+    @abstractmethod
+    def unpack(self, vector: FloatArray, shape: tuple[int, ...]) -> FloatArray:
+        """Return the covariances of :meth:`pack` coordinates."""
+
+
+class Matrices(CovarianceStructure):
+    """Full covariance matrices: one a component, or one for all (tied)."""
+
+    def __init__(self, *, tied: bool) -> None:
+        self.tied = tied
+        self.name = "tied" if tied else "full"
+
+    def shape(self, n_components: int, dim: int) -> tuple[int, ...]:
+        return (dim, dim) if self.tied else (n_components, dim, dim)
+
+    def second_moment(self, diff: FloatArray, weights: FloatArray) -> FloatArray:
+        return (diff * weights) @ diff.T
+
+    def outer(self, vectors: FloatArray) -> FloatArray:
+        return vectors[:, :, None] * vectors[:, None, :]
+
+    def column_scatter(self, scatter: FloatArray) -> FloatArray:
+        return np.diagonal(scatter, axis1=1, axis2=2)
+
+    def estimate(self, scatter: FloatArray, masses: FloatArray, prior: InverseWishart | None) -> FloatArray:
+        moment, count = (scatter.sum(axis=0), masses.sum()) if self.tied else (scatter, masses[:, None, None])
+        if prior is not None:
+            dim = scatter.shape[-1]
+            moment, count = moment + prior.scale_matrix(dim), count + prior.dof + dim + 1
+        covariances: FloatArray = moment / count
+        return (covariances + covariances.swapaxes(-1, -2)) / 2
+
+    def clip(self, covariances: FloatArray, floor: float) -> FloatArray:
+        values, vectors = np.linalg.eigh(covariances)
+        if values.min() >= floor:
+            return covariances
+        clipped: FloatArray = (vectors * np.maximum(values, floor)[..., None, :]) @ vectors.swapaxes(-1, -2)
+        return (clipped + clipped.swapaxes(-1, -2)) / 2
+
+    def factor(self, covariances: FloatArray, n_components: int, dim: int) -> Factor:
+        blocks = covariances.reshape(-1, dim, dim)
+        variances = np.diagonal(blocks, axis1=1, axis2=2)
+        self._refuse(~(variances > 0).all(axis=1), "has a variance that is not positive")
+        deviations = np.sqrt(variances)
+        # Cholesky of the correlation matrix: units of the columns then do not touch the condition.
+        correlations = blocks / (deviations[:, :, None] * deviations[:, None, :])
+        try:
+            unit = np.linalg.cholesky(correlations)
+        except np.linalg.LinAlgError:
+            smallest = np.linalg.eigvalsh(correlations)[:, 0]
+            self._refuse(smallest <= smallest.min(), "has a covariance that is not positive definite")
+        pivots = np.diagonal(unit, axis1=1, axis2=2) ** 2
+        self._refuse(
+            pivots.min(axis=1) <= 16 * dim * EPS,
+            "has a singular covariance: its columns are linearly dependent to rounding",
+        )
+        roots = unit * deviations[:, :, None]
+        log_det = 2 * np.log(np.diagonal(roots, axis1=1, axis2=2)).sum(axis=1)
+        return Factor(roots, np.broadcast_to(log_det, (n_components,)), float(1 / pivots.min()))
+
+    def _refuse(self, bad: FloatArray, reason: str) -> None:
+        if bad.any():
+            whose = " (the covariance is shared by all)" if self.tied else ""
+            raise DegenerateComponent(int(np.argmax(bad)), reason + whose, REMEDY)
+
+    def whiten(self, factor: Factor, component: int, diff: FloatArray) -> FloatArray:
+        from scipy.linalg.blas import dtrsm
+
+        # Z L^T = diff^T with the long axis contiguous: BLAS then runs along the rows of data.
+        root = factor.roots[0 if self.tied else component]
+        solved: FloatArray = dtrsm(1.0, root.T, diff.T, side=1, lower=0, trans_a=0, overwrite_b=1)
+        return solved.T
+
+    def dense(self, covariances: FloatArray, n_components: int, dim: int) -> FloatArray:
+        return np.broadcast_to(covariances, (n_components, dim, dim))
+
+    def log_prior(self, covariances: FloatArray, dim: int, prior: InverseWishart) -> float:
+        blocks = covariances.reshape(-1, dim, dim)
+        scale = prior.scale_matrix(dim)
+        factor = self.factor(covariances, len(blocks), dim)
+        root_scale = np.linalg.cholesky(scale)
+        half = np.linalg.solve(factor.roots, root_scale)
+        log_det_scale = 2 * np.log(np.diagonal(root_scale)).sum()
+        return prior.log_density(factor.log_det[: len(blocks)], (half**2).sum(axis=(1, 2)), log_det_scale, dim)
+
+    def pack(self, covariances: FloatArray) -> FloatArray:
+        dim = covariances.shape[-1]
+        blocks = covariances.reshape(-1, dim, dim)
+        roots = self.factor(covariances, len(blocks), dim).roots.copy()
+        diagonal = np.arange(dim)
+        roots[:, diagonal, diagonal] = np.log(roots[:, diagonal, diagonal])
+        rows, columns = np.tril_indices(dim)
+        return roots[:, rows, columns].ravel()
+
+    def unpack(self, vector: FloatArray, shape: tuple[int, ...]) -> FloatArray:
+        dim = shape[-1]
+        rows, columns = np.tril_indices(dim)
+        roots = np.zeros((vector.size // rows.size, dim, dim))
+        roots[:, rows, columns] = vector.reshape(-1, rows.size)
+        diagonal = np.arange(dim)
+        roots[:, diagonal, diagonal] = np.exp(roots[:, diagonal, diagonal])
+        return (roots @ roots.swapaxes(1, 2)).reshape(shape)
+
+
+class Variances(CovarianceStructure):
+    """Diagonal covariances: one variance a column, or one for all columns (spherical)."""
+
+    def __init__(self, *, spherical: bool) -> None:
+        self.spherical = spherical
+        self.name = "spherical" if spherical else "diag"
+
+    def shape(self, n_components: int, dim: int) -> tuple[int, ...]:
+        return (n_components,) if self.spherical else (n_components, dim)
+
+    def second_moment(self, diff: FloatArray, weights: FloatArray) -> FloatArray:
+        return (diff * diff) @ weights
+
+    def outer(self, vectors: FloatArray) -> FloatArray:
+        return vectors**2
+
+    def column_scatter(self, scatter: FloatArray) -> FloatArray:
+        return scatter
+
+    def estimate(self, scatter: FloatArray, masses: FloatArray, prior: InverseWishart | None) -> FloatArray:
+        dim = scatter.shape[1]
+        moment, count = (scatter.sum(axis=1), dim * masses) if self.spherical else (scatter, masses[:, None])
+        if prior is not None:
+            moment, count = moment + self._scale(prior, dim), count + prior.dof + 2
+        covariances: FloatArray = moment / count
+        return covariances
+
+    def _scale(self, prior: InverseWishart, dim: int) -> FloatArray:
+        diagonal = np.diagonal(prior.scale_matrix(dim))
+        return diagonal.mean(keepdims=True) if self.spherical else diagonal
+
+    def clip(self, covariances: FloatArray, floor: float) -> FloatArray:
+        return np.maximum(covariances, floor)
+
+    def factor(self, covariances: FloatArray, n_components: int, dim: int) -> Factor:
+        variances = covariances.reshape(n_components, -1)
+        bad = ~(variances > 0).all(axis=1)
+        if bad.any():
+            raise DegenerateComponent(int(np.argmax(bad)), "has a variance that is not positive", REMEDY)
+        log_det = np.log(variances).sum(axis=1) * (dim if self.spherical else 1)
+        return Factor(np.sqrt(variances), log_det, 1.0)
+
+    def whiten(self, factor: Factor, component: int, diff: FloatArray) -> FloatArray:
+        return diff / factor.roots[component][:, None]
+
+    def dense(self, covariances: FloatArray, n_components: int, dim: int) -> FloatArray:
+        return covariances.reshape(n_components, -1, 1) * np.eye(dim)
+
+    def log_prior(self, covariances: FloatArray, dim: int, prior: InverseWishart) -> float:
+        scale = np.broadcast_to(self._scale(prior, dim), covariances.shape)
+        return prior.log_density(np.log(covariances), scale / covariances, np.log(scale), 1)
+
+    def pack(self, covariances: FloatArray) -> FloatArray:
+        return np.log(covariances).ravel()
+
+    def unpack(self, vector: FloatArray, shape: tuple[int, ...]) -> FloatArray:
+        return np.exp(vector).reshape(shape)
+
+
+STRUCTURES: dict[str, CovarianceStructure] = {
+    structure.name: structure
+    for structure in (
+        Matrices(tied=False),
+        Matrices(tied=True),
+        Variances(spherical=False),
+        Variances(spherical=True),
+    )
+}
+
+
+def covariance_structure(name: str) -> CovarianceStructure:
+    """Return a covariance structure by its name.
+
+    Parameters
+    ----------
+    name : {'full', 'tied', 'diag', 'spherical'}
+        The name.
+
+    Returns
+    -------
+    CovarianceStructure
+        The structure.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name.
+    """
+    if name not in STRUCTURES:
+        raise ValueError(f"covariance_type must be one of {', '.join(STRUCTURES)}, got {name!r}")
+    return STRUCTURES[name]

@@ -1,0 +1,380 @@
+"""Gaussian components with full, tied, diagonal or spherical covariances (note, section 4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emlib.errors import DegenerateComponent
+from emlib.models.components.covariance import EPS, REMEDY, Factor, covariance_structure
+from emlib.models.components.values import frozen
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from emlib._types import FloatArray, IntArray
+    from emlib.priors import InverseWishart
+
+
+@dataclass(frozen=True)
+class GaussianParameters:
+    """Means and covariances of M Gaussians in d dimensions.
+
+    Attributes
+    ----------
+    means : ndarray of shape (M, d)
+        In the units of the data.
+    covariances : ndarray
+        Shape (M, d, d) for ``full``, (d, d) for ``tied``, (M, d) for ``diag``, (M,) for ``spherical``; in squared units.
+    covariance_type : {'full', 'tied', 'diag', 'spherical'}
+        How the covariances are parametrised.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, a number is not finite or a matrix is not symmetric.
+    """
+
+    means: FloatArray
+    covariances: FloatArray
+    covariance_type: str = "full"
+
+    def __post_init__(self) -> None:
+        means, covariances = frozen(self.means), frozen(self.covariances)
+        if means.ndim != 2:
+            raise ValueError(f"means must have shape (n_components, n_features), got {means.shape}")
+        expected = covariance_structure(self.covariance_type).shape(*means.shape)
+        if covariances.shape != expected:
+            raise ValueError(
+                f"{self.covariance_type} covariances of {means.shape[0]} components in {means.shape[1]} "
+                f"dimensions must have shape {expected}, got {covariances.shape}"
+            )
+        for name, values in (("means", means), ("covariances", covariances)):
+            if not np.isfinite(values).all():
+                raise ValueError(f"{name} contain NaN or inf")
+        if self.covariance_type in ("full", "tied"):
+            asymmetry = np.abs(covariances - covariances.swapaxes(-1, -2)).max()
+            if asymmetry > 1e-8 * np.abs(covariances).max():
+                raise ValueError(f"covariances must be symmetric; they differ from their transpose by {asymmetry:.3g}")
+        object.__setattr__(self, "means", means)
+        object.__setattr__(self, "covariances", covariances)
+
+    @cached_property
+    def factor(self) -> Factor:
+        """Cholesky factors and log determinants; raises `DegenerateComponent` where one is singular."""
+        return covariance_structure(self.covariance_type).factor(self.covariances, *self.means.shape)
+
+    @property
+    def dense_covariances(self) -> FloatArray:
+        """The covariances as an array of shape (M, d, d), whatever their type."""
+        return covariance_structure(self.covariance_type).dense(self.covariances, *self.means.shape)
+
+
+@dataclass(frozen=True)
+class GaussianStatistics:
+    """Sums over rows of r, r (x - c) and r (x - c)(x - c)^T, for each component's reference c.
+
+    The reference is the mean that the component had in the E-step, so that nothing cancels when the data
+    are far from the origin; the sums add up over chunks that share it.
+
+    Attributes
+    ----------
+    reference : ndarray of shape (M, d)
+        The points c.
+    masses : ndarray of shape (M,)
+        Sums of the responsibilities.
+    first : ndarray of shape (M, d)
+        First moments about the reference.
+    second : ndarray of shape (M, d, d) or (M, d)
+        Second moments about the reference, or their diagonals.
+    """
+
+    reference: FloatArray = field(repr=False)
+    masses: FloatArray
+    first: FloatArray = field(repr=False)
+    second: FloatArray = field(repr=False)
+
+    def __add__(self, other: GaussianStatistics) -> GaussianStatistics:
+        if self.reference is not other.reference and not np.array_equal(self.reference, other.reference):
+            raise ValueError("statistics about different reference points do not add up")
+        return GaussianStatistics(
+            self.reference,
+            self.masses + other.masses,
+            self.first + other.first,
+            self.second + other.second,
+        )
+
+
+class Gaussian:
+    """Gaussian family for :class:`emlib.models.mixture.Mixture`.
+
+    Parameters
+    ----------
+    covariance_type : {'full', 'tied', 'diag', 'spherical'}
+        One free matrix a component, one for all, one variance a column, or one a component.
+    covariance_floor : float or None
+        Lower bound on the eigenvalues of the covariances, in squared units of the data. The M-step under this constraint clips
+        eigenvalues and is exact, so the log-likelihood still never falls.
+    prior : InverseWishart or None
+        Prior on the covariances; its log density is part of the objective (MAP-EM).
+
+    Raises
+    ------
+    ValueError
+        If an option is unknown or out of range.
+
+    Notes
+    -----
+    Without floor or prior the likelihood is unbounded (errata of the note, A4): a component that shrinks onto
+    a point or a plane raises :class:`~emlib.errors.DegenerateComponent`.
+    """
+
+    def __init__(
+        self,
+        covariance_type: str = "full",
+        *,
+        covariance_floor: float | None = None,
+        prior: InverseWishart | None = None,
+    ) -> None:
+        self.structure = covariance_structure(covariance_type)
+        if covariance_floor is not None and not (np.isfinite(covariance_floor) and covariance_floor > 0):
+            raise ValueError(f"covariance_floor must be a positive number or None, got {covariance_floor}")
+        self.covariance_type = covariance_type
+        self.covariance_floor = covariance_floor
+        self.prior = prior
+
+    def log_prob(self, theta: GaussianParameters, x: FloatArray) -> FloatArray:
+        """Return log densities.
+
+        Parameters
+        ----------
+        theta : GaussianParameters
+            Parameters of M components.
+        x : ndarray of shape (n, d)
+            Rows of data.
+
+        Returns
+        -------
+        ndarray of shape (n, M)
+            ``log N(x_i; mu_m, Sigma_m)`` in nats.
+
+        Raises
+        ------
+        ValueError
+            If the number of columns differs from that of the parameters.
+        DegenerateComponent
+            If a covariance is singular.
+        """
+        n_components, dim = theta.means.shape
+        if x.shape[1] != dim:
+            raise ValueError(f"the data have {x.shape[1]} columns, the parameters {dim}")
+        factor = theta.factor
+        columns = np.ascontiguousarray(x.T)
+        distances = np.empty((n_components, len(x)))
+        for m in range(n_components):
+            white = self.structure.whiten(factor, m, columns - theta.means[m][:, None])
+            np.einsum("dn,dn->n", white, white, out=distances[m])
+        distances += (factor.log_det + dim * np.log(2 * np.pi))[:, None]
+        distances *= -0.5
+        return distances.T
+
+    def statistics(
+        self, theta: GaussianParameters | None, x: FloatArray, responsibilities: FloatArray
+    ) -> GaussianStatistics:
+        """Return the weighted moments of the rows about the means of `theta`.
+
+        Parameters
+        ----------
+        theta : GaussianParameters or None
+            The parameters of the E-step; None takes the weighted means themselves as reference.
+        x : ndarray of shape (n, d)
+            Rows of data.
+        responsibilities : ndarray of shape (n, M)
+            Responsibilities, already multiplied by the weights of the rows.
+
+        Returns
+        -------
+        GaussianStatistics
+            They add up over chunks of rows.
+        """
+        weights = np.ascontiguousarray(responsibilities.T)
+        masses = weights.sum(axis=1)
+        columns = np.ascontiguousarray(x.T)
+        reference = _weighted_means(x, weights, masses) if theta is None else theta.means
+        first, second = [], []
+        for m, center in enumerate(reference):
+            diff = columns - center[:, None]
+            first.append(diff @ weights[m])
+            second.append(self.structure.second_moment(diff, weights[m]))
+        return GaussianStatistics(reference, masses, np.array(first), np.array(second))
+
+    def from_statistics(self, stats: GaussianStatistics) -> GaussianParameters:
+        """Return the means and covariances that maximise Q (note, section 4, last display).
+
+        Parameters
+        ----------
+        stats : GaussianStatistics
+            Moments of all rows.
+
+        Returns
+        -------
+        GaussianParameters
+            The maximum, under the floor and with the prior if there is one.
+
+        Raises
+        ------
+        DegenerateComponent
+            If a component lost its data or its covariance is singular.
+        """
+        masses = stats.masses
+        lost = ~(masses > np.finfo(np.float64).tiny / EPS)
+        if lost.any() and self.prior is None:
+            raise DegenerateComponent(
+                int(np.argmax(lost)),
+                "lost its data: the sum of its responsibilities is zero",
+                "Use fewer components or another start.",
+            )
+        # With a prior every mean of a component without data is a maximum; it keeps the one it had.
+        shift = stats.first / np.where(lost, 1.0, masses)[:, None]
+        means = stats.reference + shift
+        scatter = stats.second - masses.reshape(-1, *[1] * (stats.second.ndim - 1)) * self.structure.outer(shift)
+        covariances = self.structure.estimate(scatter, masses, self.prior)
+        if self.covariance_floor is not None:
+            covariances = self.structure.clip(covariances, self.covariance_floor)
+        theta = GaussianParameters(means, covariances, self.covariance_type)
+        self._refuse_collapsed(theta, scatter, masses)
+        return theta
+
+    def _refuse_collapsed(self, theta: GaussianParameters, scatter: FloatArray, masses: FloatArray) -> None:
+        """Raise if a variance is at or below the resolution of the data, or a matrix is singular."""
+        center = masses @ theta.means / masses.sum()
+        total = self.structure.column_scatter(scatter).sum(axis=0) + masses @ (theta.means - center) ** 2
+        spread = np.sqrt(np.maximum(total, 0) / masses.sum())
+        resolution = (4 * EPS * (np.abs(theta.means) + spread)) ** 2
+        variances = np.diagonal(theta.dense_covariances, axis1=1, axis2=2)
+        collapsed = ~(variances > resolution).all(axis=1)
+        if collapsed.any():
+            raise DegenerateComponent(int(np.argmax(collapsed)), "collapsed: a variance of it fell to zero", REMEDY)
+        _ = theta.factor  # computed here, so that a singular matrix is found in the M-step
+
+    def log_prior(self, theta: GaussianParameters) -> float:
+        """Return the log prior density of the covariances, in nats; 0 without a prior.
+
+        Parameters
+        ----------
+        theta : GaussianParameters
+            The parameters.
+
+        Returns
+        -------
+        float
+            The log density.
+        """
+        if self.prior is None:
+            return 0.0
+        return self.structure.log_prior(theta.covariances, theta.means.shape[1], self.prior)
+
+    def sensitivity(self, theta: GaussianParameters) -> float:
+        """Return how much a log density amplifies relative rounding errors.
+
+        Parameters
+        ----------
+        theta : GaussianParameters
+            The parameters.
+
+        Returns
+        -------
+        float
+            The condition number of the worst covariance plus the largest mean in standard deviations.
+        """
+        deviations = np.sqrt(np.diagonal(theta.dense_covariances, axis1=1, axis2=2))
+        return theta.factor.condition + float((np.abs(theta.means) / deviations).max())
+
+    def sample(self, theta: GaussianParameters, labels: IntArray, rng: np.random.Generator) -> FloatArray:
+        """Draw one row from the component of each label.
+
+        Parameters
+        ----------
+        theta : GaussianParameters
+            The parameters.
+        labels : ndarray of shape (n,)
+            Components, counted from 0.
+        rng : numpy.random.Generator
+            Source of randomness.
+
+        Returns
+        -------
+        ndarray of shape (n, d)
+            The rows.
+        """
+        roots = np.linalg.cholesky(theta.dense_covariances)
+        noise = rng.standard_normal((len(labels), theta.means.shape[1]))
+        return theta.means[labels] + np.einsum("nij,nj->ni", roots[labels], noise)
+
+    def pack(self, theta: GaussianParameters) -> FloatArray:
+        """Return means and log-Cholesky factors (or log variances) as one unconstrained vector.
+
+        Parameters
+        ----------
+        theta : GaussianParameters
+            The parameters.
+
+        Returns
+        -------
+        ndarray of shape (p,)
+            As many numbers as there are free parameters.
+        """
+        return np.concatenate([theta.means.ravel(), self.structure.pack(theta.covariances)])
+
+    def unpack(self, vector: FloatArray, like: GaussianParameters) -> GaussianParameters:
+        """Return the parameters of a vector made by :meth:`pack`.
+
+        Parameters
+        ----------
+        vector : ndarray of shape (p,)
+            The coordinates.
+        like : GaussianParameters
+            Parameters of the same shapes.
+
+        Returns
+        -------
+        GaussianParameters
+            The parameters.
+        """
+        n_means = like.means.size
+        means = vector[:n_means].reshape(like.means.shape)
+        covariances = self.structure.unpack(vector[n_means:], like.covariances.shape)
+        return GaussianParameters(means, covariances, self.covariance_type)
+
+
+def convert_covariances(tied: ArrayLike, covariance_type: str, n_components: int) -> FloatArray:
+    """Return one (d, d) covariance, repeated for all components in the shape of a covariance type.
+
+    Parameters
+    ----------
+    tied : array_like of shape (d, d)
+        The covariance.
+    covariance_type : {'full', 'tied', 'diag', 'spherical'}
+        The wanted type.
+    n_components : int
+        Number of components M.
+
+    Returns
+    -------
+    ndarray
+        Covariances in the shape of the type.
+    """
+    matrix = np.asarray(tied, dtype=np.float64)
+    variances = np.diagonal(matrix)
+    values = {"full": matrix, "tied": matrix, "diag": variances, "spherical": variances.mean()}[covariance_type]
+    shape = covariance_structure(covariance_type).shape(n_components, len(matrix))
+    return np.broadcast_to(values, shape).copy()
+
+
+def _weighted_means(x: FloatArray, weights: FloatArray, masses: FloatArray) -> FloatArray:
+    """Return the mean of the rows under each row of ``weights``, computed about the overall mean."""
+    center = x.mean(axis=0)
+    return center + (weights @ (x - center)) / np.where(masses > 0, masses, 1.0)[:, None]

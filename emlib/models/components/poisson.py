@@ -1,0 +1,172 @@
+"""Poisson components, one rate a column, columns independent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emlib.models.components.discrete import Totals, refuse, sum_x_log, totals
+from emlib.models.components.values import frozen
+
+if TYPE_CHECKING:
+    from emlib._types import FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class PoissonParameters:
+    """Rates of M components for d columns.
+
+    Attributes
+    ----------
+    rates : ndarray of shape (M, d)
+        Expected counts, not negative.
+
+    Raises
+    ------
+    ValueError
+        If the shape is wrong or a rate is negative or not finite.
+    """
+
+    rates: FloatArray
+
+    def __post_init__(self) -> None:
+        rates = frozen(self.rates)
+        if rates.ndim != 2 or not (np.isfinite(rates).all() and (rates >= 0).all()):
+            raise ValueError(f"rates must be finite, not negative and of shape (n_components, n_features), got {rates}")
+        object.__setattr__(self, "rates", rates)
+
+
+class Poisson:
+    """Poisson family: p(x) = prod_j exp(-rate_j) rate_j^x_j / x_j!.
+
+    The M-step sets each rate to the mean of the counts weighted by the responsibilities.
+    """
+
+    def check(self, x: FloatArray) -> None:
+        """Refuse data that are not counts.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n, d)
+            Rows of data.
+
+        Raises
+        ------
+        ValueError
+            Naming the first row and column that is negative or not whole.
+        """
+        refuse(x, (x < 0) | (x != np.floor(x)), "Poisson", "whole numbers from 0")
+
+    def log_prob(self, theta: PoissonParameters, x: FloatArray) -> FloatArray:
+        """Return log probabilities.
+
+        Parameters
+        ----------
+        theta : PoissonParameters
+            Rates of M components.
+        x : ndarray of shape (n, d)
+            Counts.
+
+        Returns
+        -------
+        ndarray of shape (n, M)
+            In nats; -inf where a rate of zero meets a positive count.
+        """
+        from scipy.special import gammaln
+
+        constant = gammaln(x + 1).sum(axis=1)
+        return sum_x_log(x, theta.rates) - theta.rates.sum(axis=1) - constant[:, None]
+
+    def statistics(self, theta: PoissonParameters | None, x: FloatArray, responsibilities: FloatArray) -> Totals:
+        """Return masses and weighted sums of the counts.
+
+        Parameters
+        ----------
+        theta : PoissonParameters or None
+            Not used.
+        x : ndarray of shape (n, d)
+            Counts.
+        responsibilities : ndarray of shape (n, M)
+            Responsibilities times weights.
+
+        Returns
+        -------
+        Totals
+            They add up over chunks.
+        """
+        del theta
+        return totals(x, responsibilities)
+
+    def from_statistics(self, stats: Totals) -> PoissonParameters:
+        """Return the rates that maximise Q.
+
+        Parameters
+        ----------
+        stats : Totals
+            Sums over all rows.
+
+        Returns
+        -------
+        PoissonParameters
+            Weighted means.
+
+        Raises
+        ------
+        DegenerateComponent
+            If a component lost its data.
+        """
+        return PoissonParameters(stats.means())
+
+    def sample(self, theta: PoissonParameters, labels: IntArray, rng: np.random.Generator) -> FloatArray:
+        """Draw one row from the component of each label.
+
+        Parameters
+        ----------
+        theta : PoissonParameters
+            Rates.
+        labels : ndarray of shape (n,)
+            Components, counted from 0.
+        rng : numpy.random.Generator
+            Source of randomness.
+
+        Returns
+        -------
+        ndarray of shape (n, d)
+            Counts.
+        """
+        return rng.poisson(theta.rates[labels]).astype(np.float64)
+
+    def pack(self, theta: PoissonParameters) -> FloatArray:
+        """Return the log rates.
+
+        Parameters
+        ----------
+        theta : PoissonParameters
+            Rates.
+
+        Returns
+        -------
+        ndarray of shape (M * d,)
+            Unconstrained.
+        """
+        with np.errstate(divide="ignore"):
+            return np.log(theta.rates).ravel()
+
+    def unpack(self, vector: FloatArray, like: PoissonParameters) -> PoissonParameters:
+        """Return the parameters of log rates.
+
+        Parameters
+        ----------
+        vector : ndarray of shape (M * d,)
+            Log rates.
+        like : PoissonParameters
+            Parameters of the same shape.
+
+        Returns
+        -------
+        PoissonParameters
+            The parameters.
+        """
+        return PoissonParameters(np.exp(vector).reshape(like.rates.shape))

@@ -1,0 +1,553 @@
+"""Mixtures of any family of densities (note, section 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import numpy as np
+
+from emlib.models.components.family import as_family
+from emlib.models.components.values import frozen
+from emlib.rows import Rows, as_rows
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from emlib._types import FloatArray, IntArray
+    from emlib.models.components.family import Family, WeightedFit
+    from emlib.priors import Dirichlet
+
+Params = TypeVar("Params")
+Sums = TypeVar("Sums")
+
+EPS = float(np.finfo(np.float64).eps)
+
+
+@dataclass(frozen=True)
+class MixtureParameters(Generic[Params]):
+    """Mixing weights and the parameters of the components.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (M,)
+        The alpha of the note: not negative, sum to one.
+    components : Params
+        Parameters of the family, all M components together.
+
+    Raises
+    ------
+    ValueError
+        If the weights are not a point of the simplex.
+    """
+
+    weights: FloatArray
+    components: Params
+
+    def __post_init__(self) -> None:
+        weights = frozen(self.weights)
+        if weights.ndim != 1 or weights.size == 0:
+            raise ValueError(f"weights must have shape (n_components,), got {weights.shape}")
+        if not (np.isfinite(weights).all() and (weights >= 0).all()):
+            raise ValueError(f"weights must be finite and not negative, got {weights.tolist()}")
+        if abs(weights.sum() - 1) > 1e-8:
+            raise ValueError(f"weights must sum to 1, got a sum of {weights.sum()!r}")
+        object.__setattr__(self, "weights", weights)
+
+
+@dataclass(frozen=True)
+class MixtureStatistics(Generic[Sums]):
+    """Expected sufficient statistics of a mixture; they add up over rows.
+
+    Attributes
+    ----------
+    masses : ndarray of shape (M,)
+        Sum over rows of the responsibilities.
+    components : Sums
+        Statistics of the family.
+    """
+
+    masses: FloatArray
+    components: Sums
+
+    def __add__(self, other: MixtureStatistics[Sums]) -> MixtureStatistics[Sums]:
+        components: Any = self.components
+        return MixtureStatistics(self.masses + other.masses, components + other.components)
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """The parts of a log-likelihood seen from a guess g: log L(theta) = q + h, and kl >= 0.
+
+    Attributes
+    ----------
+    q : float
+        Q(theta, g): expected complete-data log-likelihood, in nats (note, equation 1).
+    h : float
+        Minus the expected log posterior of the labels at theta, under the posterior at g.
+    kl : float
+        Divergence of the posterior at theta from the posterior at g: h minus its value at theta = g.
+    """
+
+    q: float
+    h: float
+    kl: float = field(repr=True)
+
+
+class Mixture(Generic[Params, Sums]):
+    """A finite mixture as a model for :func:`emlib.em.em`.
+
+    Parameters
+    ----------
+    component : Family or WeightedFit
+        The family of the components, for example ``Gaussian("full")``; or any object with
+        ``log_prob(theta, x)`` and a weighted ``fit(x, weights)`` for one component.
+    weight_prior : Dirichlet or None
+        Prior on the mixing weights; its log density is part of the objective (MAP-EM).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emlib import Mixture, Poisson, em
+    >>> x = np.array([[0.], [1.], [0.], [7.], [9.], [8.]])
+    >>> model = Mixture(Poisson())
+    >>> start = model.from_responsibilities(x, np.repeat(np.eye(2), 3, axis=0))
+    >>> result = em(model, x, start)
+    >>> result.theta.weights.round(3).tolist()
+    [0.5, 0.5]
+    """
+
+    def __init__(
+        self,
+        component: Family[Params, Sums] | WeightedFit[Any],
+        *,
+        weight_prior: Dirichlet | None = None,
+    ) -> None:
+        self.family: Family[Params, Sums] = as_family(component)
+        self.weight_prior = weight_prior
+
+    def prepare(self, data: Any, sample_weight: ArrayLike | None = None) -> Rows:
+        """Check data and weights.
+
+        Parameters
+        ----------
+        data : array_like of shape (n, d)
+            Rows of data.
+        sample_weight : array_like of shape (n,), optional
+            Weights of the rows.
+
+        Returns
+        -------
+        Rows
+            What :meth:`e_step` reads.
+
+        Raises
+        ------
+        ValueError
+            If the data or weights are invalid, or outside the support of the family.
+        """
+        rows = as_rows(data, sample_weight)
+        check = getattr(self.family, "check", None)
+        if check is not None and not isinstance(data, Rows):
+            check(rows.x)
+        return rows
+
+    def e_step(
+        self, theta: MixtureParameters[Params], data: Any
+    ) -> tuple[MixtureStatistics[Sums], float]:
+        """Return the expected sufficient statistics and the log-likelihood at `theta`.
+
+        Parameters
+        ----------
+        theta : MixtureParameters
+            The current guess.
+        data : Rows or array_like of shape (n, d)
+            Rows of data.
+
+        Returns
+        -------
+        statistics : MixtureStatistics
+            They add up over rows.
+        log_likelihood : float
+            Weighted sum of the log densities, in nats.
+
+        Raises
+        ------
+        ValueError
+            If a row has density zero under every component.
+        """
+        stats: Any = None
+        log_likelihood = 0.0
+        n_read = 0
+        for x, weights in self.prepare(data).chunks():
+            part, value = self._chunk(theta, x, weights, n_read)
+            stats = part if stats is None else stats + part
+            log_likelihood += value
+            n_read += len(x)
+        return stats, log_likelihood
+
+    def _chunk(
+        self, theta: MixtureParameters[Params], x: FloatArray, weights: FloatArray | None, first_row: int
+    ) -> tuple[MixtureStatistics[Sums], float]:
+        log_joint = self.log_joint(theta, x)
+        log_density = _log_sum_exp(log_joint)
+        _refuse_impossible(log_density, weights, first_row)
+        log_joint -= log_density[:, None]
+        responsibilities = np.exp(log_joint, out=log_joint)
+        if weights is not None:
+            responsibilities *= weights[:, None]
+        value = log_density.sum() if weights is None else weights @ log_density
+        stats = self.family.statistics(theta.components, x, responsibilities)
+        return MixtureStatistics(responsibilities.sum(axis=0), stats), float(value)
+
+    def m_step(self, stats: MixtureStatistics[Sums]) -> MixtureParameters[Params]:
+        """Return the parameters that maximise Q (plus the log prior).
+
+        The weights are the means of the responsibilities (note, section 3: lambda = -N).
+
+        Parameters
+        ----------
+        stats : MixtureStatistics
+            Statistics of all rows.
+
+        Returns
+        -------
+        MixtureParameters
+            The maximum.
+
+        Raises
+        ------
+        DegenerateComponent
+            If a component has no valid parameters.
+        """
+        components = self.family.from_statistics(stats.components)
+        masses = stats.masses
+        weights = masses / masses.sum() if self.weight_prior is None else self.weight_prior.mode(masses)
+        return MixtureParameters(weights, components)
+
+    def from_responsibilities(
+        self, data: Any, responsibilities: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> MixtureParameters[Params]:
+        """Return the M-step from given responsibilities, for example from known classes.
+
+        Parameters
+        ----------
+        data : array_like of shape (n, d)
+            Rows of data.
+        responsibilities : array_like of shape (n, M)
+            Not negative, each row sums to one.
+        sample_weight : array_like of shape (n,), optional
+            Weights of the rows.
+
+        Returns
+        -------
+        MixtureParameters
+            The parameters.
+
+        Raises
+        ------
+        ValueError
+            If the responsibilities do not fit the data.
+        DegenerateComponent
+            If a component has no valid parameters.
+        """
+        rows = self.prepare(data, sample_weight)
+        weighted = np.array(responsibilities, dtype=np.float64)
+        if weighted.ndim != 2 or len(weighted) != len(rows.x):
+            raise ValueError(f"responsibilities must have shape ({len(rows.x)}, n_components), got {weighted.shape}")
+        wrong = ~((weighted >= 0).all(axis=1) & (np.abs(weighted.sum(axis=1) - 1) < 1e-8))
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise ValueError(f"each row of responsibilities must be >= 0 and sum to 1; row {row} is {weighted[row]}")
+        if rows.weights is not None:
+            weighted *= rows.weights[:, None]
+        stats = self.family.statistics(None, rows.x, weighted)
+        return self.m_step(MixtureStatistics(weighted.sum(axis=0), stats))
+
+    def log_prior(self, theta: MixtureParameters[Params]) -> float:
+        """Return the log prior density of the parameters, in nats; 0 without priors.
+
+        Parameters
+        ----------
+        theta : MixtureParameters
+            The parameters.
+
+        Returns
+        -------
+        float
+            The log density.
+        """
+        prior = getattr(self.family, "log_prior", None)
+        value = 0.0 if prior is None else float(prior(theta.components))
+        return value if self.weight_prior is None else value + self.weight_prior.log_density(theta.weights)
+
+    def log_likelihood(
+        self, theta: MixtureParameters[Params], data: Any, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Return the log-likelihood, bit for bit as :meth:`e_step` does.
+
+        Parameters
+        ----------
+        theta : MixtureParameters
+            The parameters.
+        data : array_like of shape (n, d)
+            Rows of data.
+        sample_weight : array_like of shape (n,), optional
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            In nats.
+        """
+        return self.e_step(theta, self.prepare(data, sample_weight))[1]
+
+    def log_joint(self, theta: MixtureParameters[Params], data: Any) -> FloatArray:
+        """Return log alpha_m + log p_m(x_i) for every row and component.
+
+        Parameters
+        ----------
+        theta : MixtureParameters
+            The parameters.
+        data : array_like of shape (n, d)
+            Rows of data.
+
+        Returns
+        -------
+        ndarray of shape (n, M)
+            In nats; -inf where a component excludes a row.
+        """
+        x = data.x if isinstance(data, Rows) else data
+        with np.errstate(divide="ignore"):
+            log_weights = np.log(theta.weights)
+        log_prob = self.family.log_prob(theta.components, x)
+        return log_prob + log_weights
+
+    def log_density(self, theta: MixtureParameters[Params], data: Any) -> FloatArray:
+        """Return the log density of each row.
+
+        Parameters
+        ----------
+        theta : MixtureParameters
+            The parameters.
+        data : array_like of shape (n, d)
+            Rows of data.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            In nats.
+        """
+        parts = [_log_sum_exp(self.log_joint(theta, x)) for x, _ in self.prepare(data).chunks()]
+        return np.concatenate(parts)
+
+    def responsibilities(self, theta: MixtureParameters[Params], data: Any) -> FloatArray:
+        """Return the posterior probability of each component given each row (note, section 3).
+
+        Parameters
+        ----------
+        theta : MixtureParameters
+            The parameters.
+        data : array_like of shape (n, d)
+            Rows of data.
+
+        Returns
+        -------
+        ndarray of shape (n, M)
+            Rows sum to one.
+
+        Raises
+        ------
+        ValueError
+            If a row has density zero under every component.
+        """
+        log_joint = self.log_joint(theta, self.prepare(data))
+        log_density = _log_sum_exp(log_joint)
+        _refuse_impossible(log_density, None, 0)
+        return np.exp(log_joint - log_density[:, None])
+
+    def decompose(
+        self,
+        theta: MixtureParameters[Params],
+        guess: MixtureParameters[Params],
+        data: Any,
+        sample_weight: ArrayLike | None = None,
+    ) -> Decomposition:
+        """Split the log-likelihood of `theta` into Q and H, seen from `guess`.
+
+        ``log L(theta) = q + h``; and for two parameters, the gain in log-likelihood is the gain in q plus ``kl``
+        (Dempster, Laird and Rubin 1977, lemma 1).
+
+        Parameters
+        ----------
+        theta : MixtureParameters
+            Where the log-likelihood is taken.
+        guess : MixtureParameters
+            Where the responsibilities are taken: the Theta^g of the note.
+        data : array_like of shape (n, d)
+            Rows of data.
+        sample_weight : array_like of shape (n,), optional
+            Weights of the rows.
+
+        Returns
+        -------
+        Decomposition
+            q, h and kl, in nats.
+        """
+        rows = self.prepare(data, sample_weight)
+        log_joint = self.log_joint(theta, rows)
+        log_posterior = log_joint - _log_sum_exp(log_joint)[:, None]
+        posterior = self.responsibilities(guess, rows)
+        weights = np.ones(len(rows.x)) if rows.weights is None else rows.weights
+        with np.errstate(divide="ignore"):
+            log_ratio = np.log(posterior) - log_posterior
+        return Decomposition(
+            q=_expectation(weights, posterior, log_joint),
+            h=-_expectation(weights, posterior, log_posterior),
+            kl=_expectation(weights, posterior, log_ratio),
+        )
+
+    def sample(
+        self, theta: MixtureParameters[Params], n: int, rng: np.random.Generator
+    ) -> tuple[FloatArray, IntArray]:
+        """Draw rows from the mixture, in random order.
+
+        Parameters
+        ----------
+        theta : MixtureParameters
+            The parameters.
+        n : int
+            Number of rows.
+        rng : numpy.random.Generator
+            Source of randomness.
+
+        Returns
+        -------
+        x : ndarray of shape (n, d)
+            The rows.
+        labels : ndarray of shape (n,)
+            The component of each row.
+
+        Raises
+        ------
+        ValueError
+            If `n` is below 1.
+        TypeError
+            If the family cannot be sampled from.
+        """
+        if n < 1:
+            raise ValueError(f"the number of rows to draw must be at least 1, got {n}")
+        labels = rng.choice(len(theta.weights), size=n, p=theta.weights)
+        draw = getattr(self.family, "sample", None)
+        if draw is None:
+            raise TypeError(f"{type(self.family).__name__} has no sample(theta, labels, rng)")
+        return draw(theta.components, labels, rng), labels
+
+    def pack(self, theta: MixtureParameters[Params]) -> FloatArray:
+        """Return log ratios of the weights to the last one, then the family's coordinates.
+
+        Parameters
+        ----------
+        theta : MixtureParameters
+            The parameters, weights positive.
+
+        Returns
+        -------
+        ndarray of shape (p,)
+            Unconstrained; as many numbers as there are free parameters.
+        """
+        family: Any = self.family
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratios = np.log(theta.weights[:-1]) - np.log(theta.weights[-1])
+        return np.concatenate([ratios, family.pack(theta.components)])
+
+    def unpack(self, vector: FloatArray, like: MixtureParameters[Params]) -> MixtureParameters[Params]:
+        """Return the parameters of a vector made by :meth:`pack`.
+
+        Parameters
+        ----------
+        vector : ndarray of shape (p,)
+            The coordinates.
+        like : MixtureParameters
+            Parameters of the same shapes.
+
+        Returns
+        -------
+        MixtureParameters
+            The parameters.
+        """
+        family: Any = self.family
+        n_ratios = len(like.weights) - 1
+        ratios = np.append(vector[:n_ratios], 0.0)
+        weights = np.exp(ratios - ratios.max())
+        return MixtureParameters(weights / weights.sum(), family.unpack(vector[n_ratios:], like.components))
+
+    def rounding(self, theta: MixtureParameters[Params], data: Rows) -> float:
+        """Return a bound on the rounding error of the log-likelihood at `theta`.
+
+        Parameters
+        ----------
+        theta : MixtureParameters
+            The parameters.
+        data : Rows
+            Rows of data.
+
+        Returns
+        -------
+        float
+            In nats: the rounding unit times the sum of the magnitudes that enter, amplified by the condition
+            of the components.
+        """
+        magnitude = np.abs(self.log_density(theta, data))
+        weights = np.ones(len(magnitude)) if data.weights is None else data.weights
+        amplify = getattr(self.family, "sensitivity", None)
+        condition = 1.0 if amplify is None else float(amplify(theta.components))
+        return 8 * EPS * float(weights @ (magnitude + condition * data.x.shape[1]))
+
+    def locate(self, theta: MixtureParameters[Params], data: Rows, component: int) -> int:
+        """Return the row in which a component has its highest density, weighted by its responsibility.
+
+        Parameters
+        ----------
+        theta : MixtureParameters
+            The parameters.
+        data : Rows
+            Rows of data.
+        component : int
+            Index of the component.
+
+        Returns
+        -------
+        int
+            The row, counted from 0.
+        """
+        log_joint = self.log_joint(theta, data)
+        score = 2 * log_joint[:, component] - _log_sum_exp(log_joint)
+        if data.weights is not None:
+            score = np.where(data.weights > 0, score, -np.inf)
+        return int(np.argmax(score))
+
+
+def _log_sum_exp(log_joint: FloatArray) -> FloatArray:
+    """Return log sum exp over the components, shape (n,), exact for rows that are all -inf."""
+    peak = log_joint.max(axis=1)
+    peak = np.where(np.isfinite(peak), peak, 0.0)
+    with np.errstate(divide="ignore"):
+        return peak + np.log(np.exp(log_joint - peak[:, None]).sum(axis=1))
+
+
+def _refuse_impossible(log_density: FloatArray, weights: FloatArray | None, first_row: int) -> None:
+    """Raise if a row that counts has density zero under every component."""
+    impossible = ~np.isfinite(log_density)
+    if not impossible.any():
+        return
+    row = first_row + int(np.argmax(impossible))
+    raise ValueError(
+        f"row {row} has log density {log_density[row - first_row]} under the mixture: no component allows it. "
+        "Start from parameters that give every row a positive density, or remove the row."
+    )
+
+
+def _expectation(weights: FloatArray, posterior: FloatArray, values: FloatArray) -> float:
+    """Return sum_i w_i sum_m r_im v_im, where a responsibility of zero contributes nothing."""
+    return float(weights @ np.where(posterior > 0, posterior * np.where(posterior > 0, values, 0.0), 0.0).sum(axis=1))

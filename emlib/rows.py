@@ -1,0 +1,110 @@
+"""Rows of data with weights: checked once, then read in chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from emlib._types import FloatArray
+
+CHUNK = 4096
+"""Rows in a chunk: the temporaries of an E-step (rows x components) then stay in the cache."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Checked data, ready for an E-step.
+
+    Attributes
+    ----------
+    x : ndarray of shape (n, d)
+        The rows, finite float64.
+    weights : ndarray of shape (n,) or None
+        Their weights, not negative; None means one each.
+    """
+
+    x: FloatArray
+    weights: FloatArray | None = None
+
+    @property
+    def total_weight(self) -> float:
+        """Sum of the weights: the N of the note."""
+        return float(len(self.x)) if self.weights is None else float(self.weights.sum())
+
+    def chunks(self) -> Iterator[tuple[FloatArray, FloatArray | None]]:
+        """Yield ``(rows, weights)`` for one chunk after the other."""
+        for start in range(0, len(self.x), CHUNK):
+            part = slice(start, start + CHUNK)
+            yield self.x[part], None if self.weights is None else self.weights[part]
+
+
+def as_rows(data: Any, sample_weight: Any = None) -> Rows:
+    """Check data and weights, and return them as float64 rows.
+
+    Parameters
+    ----------
+    data : array_like of shape (n, d)
+        Finite numbers.
+    sample_weight : array_like of shape (n,), optional
+        Finite weights, not negative, not all zero.
+
+    Returns
+    -------
+    Rows
+        Views of the data where they were float64 already, copies otherwise.
+
+    Raises
+    ------
+    ValueError
+        If the data are not a two-dimensional array of finite real numbers, or the weights do not fit; the
+        message names the first offending row and column.
+    TypeError
+        If the data are a sparse matrix.
+    """
+    if isinstance(data, Rows):
+        return data if sample_weight is None else Rows(data.x, _as_weights(sample_weight, len(data.x)))
+    x = _as_matrix(data)
+    return Rows(x, None if sample_weight is None else _as_weights(sample_weight, len(x)))
+
+
+def _as_matrix(data: Any) -> FloatArray:
+    if hasattr(data, "tocsr"):
+        raise TypeError("sparse data are not supported: pass a dense array, for example data.toarray()")
+    raw = np.asarray(data)
+    if raw.dtype.kind == "c":
+        raise ValueError("complex data not supported: pass real numbers")
+    try:
+        x = np.asarray(raw, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"the data must be numbers; conversion to float64 failed: {error}") from error
+    if x.ndim != 2:
+        raise ValueError(
+            f"expected a 2-dimensional array of shape (rows, columns), got shape {x.shape}. Reshape your data "
+            "using x.reshape(-1, 1) if it has a single feature or x.reshape(1, -1) if it is a single sample"
+        )
+    if x.shape[0] == 0:
+        raise ValueError(f"the data have 0 sample(s) (shape={x.shape}) while a minimum of 1 is required")
+    if x.shape[1] == 0:
+        raise ValueError(f"the data have 0 feature(s) (shape={x.shape}) while a minimum of 1 is required")
+    if not np.isfinite(x).all():
+        row, column = (int(k) for k in np.argwhere(~np.isfinite(x))[0])
+        kind = "NaN" if np.isnan(x[row, column]) else "inf (infinity)"
+        raise ValueError(f"the data contain {kind}, first at row {row}, column {column}: remove or impute it")
+    return x
+
+
+def _as_weights(sample_weight: Any, n: int) -> FloatArray:
+    weights = np.asarray(sample_weight, dtype=np.float64)
+    if weights.shape != (n,):
+        raise ValueError(f"sample_weight must have shape ({n},), one weight a row, got {weights.shape}")
+    wrong = ~(np.isfinite(weights) & (weights >= 0))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ValueError(f"sample_weight must be finite and not negative; row {row} has {weights[row]}")
+    if weights.sum() == 0:
+        raise ValueError("sample_weight is zero for every row")
+    return weights

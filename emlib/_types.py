@@ -7,4 +7,4 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-AnyArray = NDArray[np.generic]
+BoolArray = NDArray[np.bool_]

@@ -230,7 +230,10 @@ def em(
                 steps.set_postfix(objective=f"{run.state.objective:.6g}", left=f"{run.state.distance:.1e}")
     except DegenerateComponent as error:
         located = error if error.row is not None else error.at_row(run.locate(error.component))
-        status, message = Status.DEGENERATE, f"{located} Parameters are those of iteration {run.state.number}."
+        status, message = (
+            Status.DEGENERATE,
+            f"{located} Parameters are those of iteration {run.state.number}.",
+        )
     except KeyboardInterrupt:
         status, message = Status.INTERRUPTED, f"interrupted after iteration {run.state.number}"
     finally:
@@ -244,7 +247,7 @@ class _Run(Generic[Theta, Stats]):
 
     def __init__(self, model: EMModel[Theta, Stats], data: Any, theta: Theta, tol: float) -> None:
         self.model, self.data, self.tol = model, data, tol
-        self.log_prior: Callable[[Theta], float] = getattr(model, "log_prior", lambda theta: 0.0)
+        self.log_prior: Callable[[Theta], float] = getattr(model, "log_prior", _flat)
         self.trace: list[float] = []
         self._accept(0, theta)
 
@@ -257,9 +260,7 @@ class _Run(Generic[Theta, Stats]):
             rounding = self.rounding()
             if fall > rounding:
                 after = self.state
-                raise LikelihoodDecreased(
-                    after.number, before.objective, after.objective, rounding, before.theta
-                )
+                raise LikelihoodDecreased(after.number, before.objective, after.objective, rounding, before.theta)
 
     def _accept(self, number: int, theta: Theta) -> None:
         """Make `theta` the current iterate; an interrupt leaves the previous state whole."""
@@ -311,6 +312,12 @@ class _Run(Generic[Theta, Stats]):
             message=message,
             distance=state.distance,
         )
+
+
+def _flat(theta: object) -> float:
+    """Return the log prior of a model that has none."""
+    del theta
+    return 0.0
 
 
 def _prepare(model: Any, data: Any, sample_weight: Any) -> Any:

@@ -88,8 +88,8 @@ class InverseWishart:
     Parameters
     ----------
     scale : float or array_like of shape (d, d)
-        The scale matrix, symmetric positive definite, in squared units of the data; a number stands for that number times
-        the identity.
+        The scale matrix, symmetric positive definite, in squared units of the data; a number stands for that
+        multiple of the identity.
     dof : float
         Degrees of freedom, above d - 1 (above 0 for diagonal and spherical covariances).
 

@@ -63,7 +63,7 @@ def as_rows(data: Any, sample_weight: Any = None) -> Rows:
         If the data are not a two-dimensional array of finite real numbers, or the weights do not fit; the
         message names the first offending row and column.
     TypeError
-        If the data are a sparse matrix.
+        If the data are a sparse matrix, or hold something that is no number.
     """
     if isinstance(data, Rows):
         return data if sample_weight is None else Rows(data.x, _as_weights(sample_weight, len(data.x)))
@@ -76,20 +76,20 @@ def _as_matrix(data: Any) -> FloatArray:
         raise TypeError("sparse data are not supported: pass a dense array, for example data.toarray()")
     raw = np.asarray(data)
     if raw.dtype.kind == "c":
-        raise ValueError("complex data not supported: pass real numbers")
+        raise ValueError("Complex data not supported: pass real numbers")
     try:
         x = np.asarray(raw, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"the data must be numbers; conversion to float64 failed: {error}") from error
+        raise type(error)(f"the data must be numbers; conversion to float64 failed: {error}") from error
     if x.ndim != 2:
         raise ValueError(
             f"expected a 2-dimensional array of shape (rows, columns), got shape {x.shape}. Reshape your data "
             "using x.reshape(-1, 1) if it has a single feature or x.reshape(1, -1) if it is a single sample"
         )
     if x.shape[0] == 0:
-        raise ValueError(f"the data have 0 sample(s) (shape={x.shape}) while a minimum of 1 is required")
+        raise ValueError(f"the data have 0 sample(s) (shape={x.shape}) while a minimum of 1 is required.")
     if x.shape[1] == 0:
-        raise ValueError(f"the data have 0 feature(s) (shape={x.shape}) while a minimum of 1 is required")
+        raise ValueError(f"the data have 0 feature(s) (shape={x.shape}) while a minimum of 1 is required.")
     if not np.isfinite(x).all():
         row, column = (int(k) for k in np.argwhere(~np.isfinite(x))[0])
         kind = "NaN" if np.isnan(x[row, column]) else "inf (infinity)"

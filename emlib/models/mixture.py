@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
@@ -91,7 +91,7 @@ class Decomposition:
 
     q: float
     h: float
-    kl: float = field(repr=True)
+    kl: float
 
 
 class Mixture(Generic[Params, Sums]):
@@ -152,9 +152,7 @@ class Mixture(Generic[Params, Sums]):
             check(rows.x)
         return rows
 
-    def e_step(
-        self, theta: MixtureParameters[Params], data: Any
-    ) -> tuple[MixtureStatistics[Sums], float]:
+    def e_step(self, theta: MixtureParameters[Params], data: Any) -> tuple[MixtureStatistics[Sums], float]:
         """Return the expected sufficient statistics and the log-likelihood at `theta`.
 
         Parameters
@@ -191,7 +189,7 @@ class Mixture(Generic[Params, Sums]):
     ) -> tuple[MixtureStatistics[Sums], float]:
         log_joint = self.log_joint(theta, x)
         log_density = _log_sum_exp(log_joint)
-        _refuse_impossible(log_density, weights, first_row)
+        _refuse_impossible(log_density, first_row)
         log_joint -= log_density[:, None]
         responsibilities = np.exp(log_joint, out=log_joint)
         if weights is not None:
@@ -363,7 +361,7 @@ class Mixture(Generic[Params, Sums]):
         """
         log_joint = self.log_joint(theta, self.prepare(data))
         log_density = _log_sum_exp(log_joint)
-        _refuse_impossible(log_density, None, 0)
+        _refuse_impossible(log_density, 0)
         return np.exp(log_joint - log_density[:, None])
 
     def decompose(
@@ -407,9 +405,7 @@ class Mixture(Generic[Params, Sums]):
             kl=_expectation(weights, posterior, log_ratio),
         )
 
-    def sample(
-        self, theta: MixtureParameters[Params], n: int, rng: np.random.Generator
-    ) -> tuple[FloatArray, IntArray]:
+    def sample(self, theta: MixtureParameters[Params], n: int, rng: np.random.Generator) -> tuple[FloatArray, IntArray]:
         """Draw rows from the mixture, in random order.
 
         Parameters
@@ -536,8 +532,8 @@ def _log_sum_exp(log_joint: FloatArray) -> FloatArray:
         return peak + np.log(np.exp(log_joint - peak[:, None]).sum(axis=1))
 
 
-def _refuse_impossible(log_density: FloatArray, weights: FloatArray | None, first_row: int) -> None:
-    """Raise if a row that counts has density zero under every component."""
+def _refuse_impossible(log_density: FloatArray, first_row: int) -> None:
+    """Raise if a row has density zero under every component."""
     impossible = ~np.isfinite(log_density)
     if not impossible.any():
         return

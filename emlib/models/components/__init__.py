@@ -1,0 +1,1 @@
+"""Families of densities for mixtures: one file a family."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emlib.models.components.discrete import Totals, refuse, sum_x_log, totals
+from emlib.models.components.discrete import Totals, TotalsFamily, refuse, sum_x_log
 from emlib.models.components.values import frozen
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class BernoulliParameters:
         object.__setattr__(self, "probabilities", p)
 
 
-class Bernoulli:
+class Bernoulli(TotalsFamily):
     """Bernoulli family for rows of zeros and ones: p(x) = prod_j p_j^x_j (1 - p_j)^(1 - x_j).
 
     The M-step sets each probability to the mean weighted by the responsibilities.
@@ -75,26 +75,6 @@ class Bernoulli:
             In nats; -inf where a component excludes a row.
         """
         return sum_x_log(x, theta.probabilities) + sum_x_log(1 - x, 1 - theta.probabilities)
-
-    def statistics(self, theta: BernoulliParameters | None, x: FloatArray, responsibilities: FloatArray) -> Totals:
-        """Return masses and weighted counts of ones.
-
-        Parameters
-        ----------
-        theta : BernoulliParameters or None
-            Not used.
-        x : ndarray of shape (n, d)
-            Zeros and ones.
-        responsibilities : ndarray of shape (n, M)
-            Responsibilities times weights.
-
-        Returns
-        -------
-        Totals
-            They add up over chunks.
-        """
-        del theta
-        return totals(x, responsibilities)
 
     def from_statistics(self, stats: Totals) -> BernoulliParameters:
         """Return the probabilities that maximise Q.

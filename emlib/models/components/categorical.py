@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emlib.models.components.discrete import Totals, refuse, sum_x_log, totals
+from emlib.models.components.discrete import Totals, TotalsFamily, refuse, sum_x_log
 from emlib.models.components.values import frozen
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class CategoricalParameters:
         object.__setattr__(self, "probabilities", p)
 
 
-class Categorical:
+class Categorical(TotalsFamily):
     """Categorical family: each column holds a category 0..K-1, drawn from its own distribution.
 
     The M-step sets each probability to the frequency weighted by the responsibilities.
@@ -78,8 +78,19 @@ class Categorical:
         wrong = (x < 0) | (x >= self.n_categories) | (x != np.floor(x))
         refuse(x, wrong, "categorical", f"whole numbers from 0 to {self.n_categories - 1}")
 
-    def _indicators(self, x: FloatArray) -> FloatArray:
-        """Return (n, d * K) zeros and ones: which category each column has."""
+    def features(self, x: FloatArray) -> FloatArray:
+        """Return indicators of the category in each column.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n, d)
+            Categories.
+
+        Returns
+        -------
+        ndarray of shape (n, d * K)
+            Zeros and ones.
+        """
         return (x[:, :, None] == np.arange(self.n_categories)).reshape(len(x), -1).astype(np.float64)
 
     def log_prob(self, theta: CategoricalParameters, x: FloatArray) -> FloatArray:
@@ -97,29 +108,7 @@ class Categorical:
         ndarray of shape (n, M)
             In nats; -inf where a component excludes a row.
         """
-        return sum_x_log(self._indicators(x), theta.probabilities.reshape(len(theta.probabilities), -1))
-
-    def statistics(
-        self, theta: CategoricalParameters | None, x: FloatArray, responsibilities: FloatArray
-    ) -> Totals:
-        """Return masses and weighted counts of the categories, shape (M, d * K).
-
-        Parameters
-        ----------
-        theta : CategoricalParameters or None
-            Not used.
-        x : ndarray of shape (n, d)
-            Categories.
-        responsibilities : ndarray of shape (n, M)
-            Responsibilities times weights.
-
-        Returns
-        -------
-        Totals
-            They add up over chunks.
-        """
-        del theta
-        return totals(self._indicators(x), responsibilities)
+        return sum_x_log(self.features(x), theta.probabilities.reshape(len(theta.probabilities), -1))
 
     def from_statistics(self, stats: Totals) -> CategoricalParameters:
         """Return the probabilities that maximise Q.

@@ -16,7 +16,7 @@ import numpy as np
 from emlib.errors import DegenerateComponent
 
 if TYPE_CHECKING:
-    from emlib._types import FloatArray
+    from emlib._types import BoolArray, FloatArray
     from emlib.priors import InverseWishart
 
 EPS = float(np.finfo(np.float64).eps)
@@ -64,9 +64,7 @@ class CovarianceStructure(ABC):
         """Return the (M, d) diagonal of the scatter of each component."""
 
     @abstractmethod
-    def estimate(
-        self, scatter: FloatArray, masses: FloatArray, prior: InverseWishart | None
-    ) -> FloatArray:
+    def estimate(self, scatter: FloatArray, masses: FloatArray, prior: InverseWishart | None) -> FloatArray:
         """Return the covariances that maximise Q, or Q plus the log prior."""
 
     @abstractmethod
@@ -98,7 +96,7 @@ class CovarianceStructure(ABC):
         """Return the covariances of :meth:`pack` coordinates."""
 
 
-class Matrices(CovarianceStructure):
+class _Matrices(CovarianceStructure):
     """Full covariance matrices: one a component, or one for all (tied)."""
 
     def __init__(self, *, tied: bool) -> None:
@@ -153,7 +151,7 @@ class Matrices(CovarianceStructure):
         log_det = 2 * np.log(np.diagonal(roots, axis1=1, axis2=2)).sum(axis=1)
         return Factor(roots, np.broadcast_to(log_det, (n_components,)), float(1 / pivots.min()))
 
-    def _refuse(self, bad: FloatArray, reason: str) -> None:
+    def _refuse(self, bad: BoolArray | np.bool_, reason: str) -> None:
         if bad.any():
             whose = " (the covariance is shared by all)" if self.tied else ""
             raise DegenerateComponent(int(np.argmax(bad)), reason + whose, REMEDY)
@@ -197,7 +195,7 @@ class Matrices(CovarianceStructure):
         return (roots @ roots.swapaxes(1, 2)).reshape(shape)
 
 
-class Variances(CovarianceStructure):
+class _Variances(CovarianceStructure):
     """Diagonal covariances: one variance a column, or one for all columns (spherical)."""
 
     def __init__(self, *, spherical: bool) -> None:
@@ -259,10 +257,10 @@ class Variances(CovarianceStructure):
 STRUCTURES: dict[str, CovarianceStructure] = {
     structure.name: structure
     for structure in (
-        Matrices(tied=False),
-        Matrices(tied=True),
-        Variances(spherical=False),
-        Variances(spherical=True),
+        _Matrices(tied=False),
+        _Matrices(tied=True),
+        _Variances(spherical=False),
+        _Variances(spherical=True),
     )
 }
 

@@ -1,4 +1,4 @@
-"""What the one-parameter families share: their statistics, and sums of x log p that respect 0 log 0 = 0."""
+"""What the families without a location share: their statistics, and sums of x log p with 0 log 0 = 0."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from emlib.errors import DegenerateComponent
 
 if TYPE_CHECKING:
-    from emlib._types import FloatArray
+    from emlib._types import BoolArray, FloatArray
 
 
 @dataclass(frozen=True)
@@ -54,22 +54,43 @@ class Totals:
         return self.sums / self.masses[:, None]
 
 
-def totals(x: FloatArray, responsibilities: FloatArray) -> Totals:
-    """Return the statistics of a chunk.
+class TotalsFamily:
+    """Base of the families whose sufficient statistic is the row itself, or a function of it."""
 
-    Parameters
-    ----------
-    x : ndarray of shape (n, d)
-        Rows of data.
-    responsibilities : ndarray of shape (n, M)
-        Responsibilities times weights.
+    def features(self, x: FloatArray) -> FloatArray:
+        """Return the sufficient statistic of each row; the row itself unless a family says otherwise.
 
-    Returns
-    -------
-    Totals
-        Masses (M,) and sums (M, d).
-    """
-    return Totals(responsibilities.sum(axis=0), responsibilities.T @ x)
+        Parameters
+        ----------
+        x : ndarray of shape (n, d)
+            Rows of data.
+
+        Returns
+        -------
+        ndarray of shape (n, p)
+            One statistic a row.
+        """
+        return x
+
+    def statistics(self, theta: object, x: FloatArray, responsibilities: FloatArray) -> Totals:
+        """Return masses and weighted sums of the features.
+
+        Parameters
+        ----------
+        theta : object
+            Not used: these sums need no reference point.
+        x : ndarray of shape (n, d)
+            Rows of data.
+        responsibilities : ndarray of shape (n, M)
+            Responsibilities times weights.
+
+        Returns
+        -------
+        Totals
+            They add up over chunks.
+        """
+        del theta
+        return Totals(responsibilities.sum(axis=0), responsibilities.T @ self.features(x))
 
 
 def sum_x_log(x: FloatArray, p: FloatArray) -> FloatArray:
@@ -94,7 +115,7 @@ def sum_x_log(x: FloatArray, p: FloatArray) -> FloatArray:
     return values
 
 
-def refuse(x: FloatArray, wrong: FloatArray, family: str, wanted: str) -> None:
+def refuse(x: FloatArray, wrong: BoolArray, family: str, wanted: str) -> None:
     """Raise if any entry is outside the support of a family.
 
     Parameters

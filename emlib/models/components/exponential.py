@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emlib.errors import DegenerateComponent
-from emlib.models.components.discrete import Totals, refuse, totals
+from emlib.models.components.discrete import Totals, TotalsFamily, refuse
 from emlib.models.components.values import frozen
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class ExponentialParameters:
         object.__setattr__(self, "rates", rates)
 
 
-class Exponential:
+class Exponential(TotalsFamily):
     """Exponential family of waiting times: p(x) = prod_j rate_j exp(-rate_j x_j) for x >= 0.
 
     The M-step sets each rate to one over the mean weighted by the responsibilities.
@@ -76,28 +76,6 @@ class Exponential:
             In nats.
         """
         return np.log(theta.rates).sum(axis=1) - x @ theta.rates.T
-
-    def statistics(
-        self, theta: ExponentialParameters | None, x: FloatArray, responsibilities: FloatArray
-    ) -> Totals:
-        """Return masses and weighted sums.
-
-        Parameters
-        ----------
-        theta : ExponentialParameters or None
-            Not used.
-        x : ndarray of shape (n, d)
-            Rows of data.
-        responsibilities : ndarray of shape (n, M)
-            Responsibilities times weights.
-
-        Returns
-        -------
-        Totals
-            They add up over chunks.
-        """
-        del theta
-        return totals(x, responsibilities)
 
     def from_statistics(self, stats: Totals) -> ExponentialParameters:
         """Return the rates that maximise Q.

@@ -13,8 +13,6 @@ from emlib.models.components.covariance import EPS, REMEDY, Factor, covariance_s
 from emlib.models.components.values import frozen
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
     from emlib._types import FloatArray, IntArray
     from emlib.priors import InverseWishart
 
@@ -28,7 +26,8 @@ class GaussianParameters:
     means : ndarray of shape (M, d)
         In the units of the data.
     covariances : ndarray
-        Shape (M, d, d) for ``full``, (d, d) for ``tied``, (M, d) for ``diag``, (M,) for ``spherical``; in squared units.
+        Shape (M, d, d) for ``full``, (d, d) for ``tied``, (M, d) for ``diag``, (M,) for ``spherical``; in
+        squared units.
     covariance_type : {'full', 'tied', 'diag', 'spherical'}
         How the covariances are parametrised.
 
@@ -116,8 +115,8 @@ class Gaussian:
     covariance_type : {'full', 'tied', 'diag', 'spherical'}
         One free matrix a component, one for all, one variance a column, or one a component.
     covariance_floor : float or None
-        Lower bound on the eigenvalues of the covariances, in squared units of the data. The M-step under this constraint clips
-        eigenvalues and is exact, so the log-likelihood still never falls.
+        Lower bound on the eigenvalues of the covariances, in squared units of the data. The M-step under this
+        constraint clips eigenvalues and is exact, so the log-likelihood still never falls.
     prior : InverseWishart or None
         Prior on the covariances; its log density is part of the objective (MAP-EM).
 
@@ -260,6 +259,32 @@ class Gaussian:
             raise DegenerateComponent(int(np.argmax(collapsed)), "collapsed: a variance of it fell to zero", REMEDY)
         _ = theta.factor  # computed here, so that a singular matrix is found in the M-step
 
+    def shared_covariances(self, matrix: FloatArray, mass: float, n_components: int) -> FloatArray:
+        """Return one covariance matrix repeated for all components, under the prior and the floor.
+
+        Parameters
+        ----------
+        matrix : ndarray of shape (d, d)
+            The covariance of rows of total weight `mass`.
+        mass : float
+            The weight that the prior is set against.
+        n_components : int
+            Number of components M.
+
+        Returns
+        -------
+        ndarray
+            Covariances in the shape of this family's type.
+        """
+        if self.prior is not None:
+            dim = len(matrix)
+            matrix = (mass * matrix + self.prior.scale_matrix(dim)) / (mass + self.prior.dof + dim + 1)
+        variances = np.diagonal(matrix)
+        forms = {"full": matrix, "tied": matrix, "diag": variances, "spherical": variances.mean()}
+        shape = self.structure.shape(n_components, len(matrix))
+        covariances = np.broadcast_to(forms[self.covariance_type], shape).copy()
+        return covariances if self.covariance_floor is None else self.structure.clip(covariances, self.covariance_floor)
+
     def log_prior(self, theta: GaussianParameters) -> float:
         """Return the log prior density of the covariances, in nats; 0 without a prior.
 
@@ -348,30 +373,6 @@ class Gaussian:
         means = vector[:n_means].reshape(like.means.shape)
         covariances = self.structure.unpack(vector[n_means:], like.covariances.shape)
         return GaussianParameters(means, covariances, self.covariance_type)
-
-
-def convert_covariances(tied: ArrayLike, covariance_type: str, n_components: int) -> FloatArray:
-    """Return one (d, d) covariance, repeated for all components in the shape of a covariance type.
-
-    Parameters
-    ----------
-    tied : array_like of shape (d, d)
-        The covariance.
-    covariance_type : {'full', 'tied', 'diag', 'spherical'}
-        The wanted type.
-    n_components : int
-        Number of components M.
-
-    Returns
-    -------
-    ndarray
-        Covariances in the shape of the type.
-    """
-    matrix = np.asarray(tied, dtype=np.float64)
-    variances = np.diagonal(matrix)
-    values = {"full": matrix, "tied": matrix, "diag": variances, "spherical": variances.mean()}[covariance_type]
-    shape = covariance_structure(covariance_type).shape(n_components, len(matrix))
-    return np.broadcast_to(values, shape).copy()
 
 
 def _weighted_means(x: FloatArray, weights: FloatArray, masses: FloatArray) -> FloatArray:

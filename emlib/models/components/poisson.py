@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emlib.models.components.discrete import Totals, refuse, sum_x_log, totals
+from emlib.models.components.discrete import Totals, TotalsFamily, refuse, sum_x_log
 from emlib.models.components.values import frozen
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class PoissonParameters:
         object.__setattr__(self, "rates", rates)
 
 
-class Poisson:
+class Poisson(TotalsFamily):
     """Poisson family: p(x) = prod_j exp(-rate_j) rate_j^x_j / x_j!.
 
     The M-step sets each rate to the mean of the counts weighted by the responsibilities.
@@ -78,26 +78,6 @@ class Poisson:
 
         constant = gammaln(x + 1).sum(axis=1)
         return sum_x_log(x, theta.rates) - theta.rates.sum(axis=1) - constant[:, None]
-
-    def statistics(self, theta: PoissonParameters | None, x: FloatArray, responsibilities: FloatArray) -> Totals:
-        """Return masses and weighted sums of the counts.
-
-        Parameters
-        ----------
-        theta : PoissonParameters or None
-            Not used.
-        x : ndarray of shape (n, d)
-            Counts.
-        responsibilities : ndarray of shape (n, M)
-            Responsibilities times weights.
-
-        Returns
-        -------
-        Totals
-            They add up over chunks.
-        """
-        del theta
-        return totals(x, responsibilities)
 
     def from_statistics(self, stats: Totals) -> PoissonParameters:
         """Return the rates that maximise Q.

@@ -84,9 +84,7 @@ class Separate(Generic[OneParams]):
                 raise ValueError(f"{name}.log_prob must return shape ({len(x)},) for {len(x)} rows, got {column.shape}")
         return np.array(columns).T
 
-    def statistics(
-        self, theta: tuple[OneParams, ...] | None, x: FloatArray, responsibilities: FloatArray
-    ) -> KeptRows:
+    def statistics(self, theta: tuple[OneParams, ...] | None, x: FloatArray, responsibilities: FloatArray) -> KeptRows:
         """Keep the rows and their responsibilities.
 
         Parameters

@@ -1,0 +1,190 @@
+"""Where EM starts: k-means++ seeds and the parameters made from them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emlib.errors import DegenerateComponent
+from emlib.models.components.covariance import EPS
+from emlib.models.components.gaussian import Gaussian, GaussianParameters
+from emlib.models.mixture import MixtureParameters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from emlib._types import FloatArray, IntArray
+    from emlib.rows import Rows
+
+    Seeding = Callable[[FloatArray, FloatArray, int, np.random.Generator], FloatArray]
+
+
+def kmeans_plus_plus(x: FloatArray, weights: FloatArray, n_components: int, rng: np.random.Generator) -> FloatArray:
+    """Draw seeds far from each other (Arthur and Vassilvitskii 2007, SODA).
+
+    Each seed is drawn with probability proportional to its weight times the squared distance to the nearest
+    seed so far. The order of the rows does not matter, and an integer weight acts as repetition.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, d)
+        Rows, in units in which distances are meant.
+    weights : ndarray of shape (n,)
+        Weights of the rows.
+    n_components : int
+        Number of seeds M.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray of shape (M, d)
+        Rows of `x`.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer distinct rows than seeds.
+    """
+    order = _canonical_order(x, rng)
+    x, weights = x[order], weights[order]
+    seeds = x[[_draw(weights, rng)]]
+    nearest = ((x - seeds[0]) ** 2).sum(axis=1)
+    while len(seeds) < n_components:
+        if not (weights * nearest).any():
+            raise ValueError(f"the data have only {len(seeds)} distinct rows, fewer than n_components={n_components}")
+        seeds = np.vstack([seeds, x[_draw(weights * nearest, rng)]])
+        nearest = np.minimum(nearest, ((x - seeds[-1]) ** 2).sum(axis=1))
+    return seeds
+
+
+def random_rows(x: FloatArray, weights: FloatArray, n_components: int, rng: np.random.Generator) -> FloatArray:
+    """Draw distinct rows, with probability proportional to their weights.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, d)
+        Rows.
+    weights : ndarray of shape (n,)
+        Weights of the rows.
+    n_components : int
+        Number of rows to draw M.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray of shape (M, d)
+        Rows of `x`.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer distinct rows than asked for.
+    """
+    order = _canonical_order(x, rng)
+    x, weights = x[order], weights[order].copy()
+    seeds: list[FloatArray] = []
+    for _ in range(n_components):
+        if not weights.any():
+            raise ValueError(f"the data have only {len(seeds)} distinct rows, fewer than n_components={n_components}")
+        seeds.append(x[_draw(weights, rng)])
+        weights[(x == seeds[-1]).all(axis=1)] = 0
+    return np.array(seeds)
+
+
+SEEDINGS: dict[str, Seeding] = {"k-means++": kmeans_plus_plus, "random": random_rows}
+
+
+def gaussian_start(
+    rows: Rows,
+    n_components: int,
+    family: Gaussian,
+    seeding: str,
+    rng: np.random.Generator,
+    means: FloatArray | None = None,
+) -> MixtureParameters[GaussianParameters]:
+    """Return parameters to start EM from: clusters around seeds, with one covariance for all.
+
+    The columns are scaled to unit variance, seeds are drawn, each row joins its nearest seed. Weights and means
+    are those of the clusters; every component gets the pooled covariance within the clusters, which is safe
+    however small a cluster is, or that of all rows where the pooled one is singular.
+
+    Parameters
+    ----------
+    rows : Rows
+        The data, n rows in d columns.
+    n_components : int
+        Number of components M.
+    family : Gaussian
+        Gives the form of the covariances, their floor and prior.
+    seeding : {'k-means++', 'random'}
+        How the seeds are drawn.
+    rng : numpy.random.Generator
+        Source of randomness.
+    means : ndarray of shape (M, d), optional
+        Means given by the user: they take the place of the seeds and stay the means of the start.
+
+    Returns
+    -------
+    MixtureParameters
+        The start.
+
+    Raises
+    ------
+    ValueError
+        If the option is unknown, there are too few distinct rows, a given mean is nearest to no row, or a
+        column is constant.
+    """
+    if seeding not in SEEDINGS:
+        raise ValueError(f"init must be one of {', '.join(SEEDINGS)}, got {seeding!r}")
+    weights = np.ones(len(rows.x)) if rows.weights is None else rows.weights
+    center = np.average(rows.x, axis=0, weights=weights)
+    deviations = rows.x - center
+    spread = np.sqrt(np.average(deviations**2, axis=0, weights=weights))
+    units = np.where(spread > 0, spread, 1.0)
+    scaled = deviations / units
+    draw = SEEDINGS[seeding]
+    seeds = draw(scaled, weights, n_components, rng) if means is None else (means - center) / units
+    membership = np.eye(len(seeds))[_nearest(scaled, seeds)] * weights[:, None]
+    clusters = Gaussian("tied").statistics(None, rows.x, membership)
+    if not clusters.masses.all():
+        raise ValueError(f"means_init[{int(np.argmin(clusters.masses))}] is nearest to no row of the data")
+    within = clusters.second.sum(axis=0) / rows.total_weight
+    overall = (deviations * weights[:, None]).T @ deviations / rows.total_weight
+    for covariance in (within, overall, np.diag(np.diagonal(overall))):
+        components = GaussianParameters(
+            clusters.reference if means is None else means,
+            family.shared_covariances(covariance, rows.total_weight, n_components),
+            family.covariance_type,
+        )
+        if _is_regular(components, EPS * spread**2):
+            return MixtureParameters(clusters.masses / rows.total_weight, components)
+    raise ValueError(f"the data are constant in column {int(np.argmin(spread))}")
+
+
+def _is_regular(components: GaussianParameters, smallest: FloatArray) -> bool:
+    """Whether all covariances can be factored and all variances are above ``smallest`` (d,)."""
+    try:
+        _ = components.factor
+    except DegenerateComponent:
+        return False
+    return bool((np.diagonal(components.dense_covariances, axis1=1, axis2=2) > smallest).all())
+
+
+def _canonical_order(x: FloatArray, rng: np.random.Generator) -> IntArray:
+    """Return an order of the rows that depends on their values only, equal rows side by side."""
+    return np.argsort(x @ rng.standard_normal(x.shape[1]), kind="stable")
+
+
+def _draw(weights: FloatArray, rng: np.random.Generator) -> int:
+    """Return an index drawn with probability proportional to its weight."""
+    cumulative = np.cumsum(weights)
+    return int(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right"))
+
+
+def _nearest(x: FloatArray, seeds: FloatArray) -> IntArray:
+    """Return the index of the seed nearest to each row."""
+    distances = np.array([((x - seed) ** 2).sum(axis=1) for seed in seeds])
+    return distances.argmin(axis=0)

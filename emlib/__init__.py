@@ -14,6 +14,7 @@ from emlib.models.components.categorical import Categorical, CategoricalParamete
 from emlib.models.components.exponential import Exponential, ExponentialParameters
 from emlib.models.components.gaussian import Gaussian, GaussianParameters
 from emlib.models.components.poisson import Poisson, PoissonParameters
+from emlib.models.decomposition import Decomposition, decompose
 from emlib.models.mixture import Mixture, MixtureParameters
 from emlib.priors import Dirichlet, InverseWishart
 
@@ -25,6 +26,7 @@ __all__ = [
     "Categorical",
     "CategoricalParameters",
     "ConvergenceWarning",
+    "Decomposition",
     "DegenerateComponent",
     "DegenerateFitWarning",
     "Dirichlet",
@@ -44,5 +46,6 @@ __all__ = [
     "Poisson",
     "PoissonParameters",
     "Status",
+    "decompose",
     "em",
 ]

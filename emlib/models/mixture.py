@@ -75,25 +75,6 @@ class MixtureStatistics(Generic[Sums]):
         return MixtureStatistics(self.masses + other.masses, components + other.components)
 
 
-@dataclass(frozen=True)
-class Decomposition:
-    """The parts of a log-likelihood seen from a guess g: log L(theta) = q + h, and kl >= 0.
-
-    Attributes
-    ----------
-    q : float
-        Q(theta, g): expected complete-data log-likelihood, in nats (note, equation 1).
-    h : float
-        Minus the expected log posterior of the labels at theta, under the posterior at g.
-    kl : float
-        Divergence of the posterior at theta from the posterior at g: h minus its value at theta = g.
-    """
-
-    q: float
-    h: float
-    kl: float
-
-
 class Mixture(Generic[Params, Sums]):
     """A finite mixture as a model for :func:`emlib.em.em`.
 
@@ -188,7 +169,7 @@ class Mixture(Generic[Params, Sums]):
         self, theta: MixtureParameters[Params], x: FloatArray, weights: FloatArray | None, first_row: int
     ) -> tuple[MixtureStatistics[Sums], float]:
         log_joint = self.log_joint(theta, x)
-        log_density = _log_sum_exp(log_joint)
+        log_density = log_sum_exp(log_joint)
         _refuse_impossible(log_density, first_row)
         log_joint -= log_density[:, None]
         responsibilities = np.exp(log_joint, out=log_joint)
@@ -336,7 +317,7 @@ class Mixture(Generic[Params, Sums]):
         ndarray of shape (n,)
             In nats.
         """
-        parts = [_log_sum_exp(self.log_joint(theta, x)) for x, _ in self.prepare(data).chunks()]
+        parts = [log_sum_exp(self.log_joint(theta, x)) for x, _ in self.prepare(data).chunks()]
         return np.concatenate(parts)
 
     def responsibilities(self, theta: MixtureParameters[Params], data: Any) -> FloatArray:
@@ -360,50 +341,9 @@ class Mixture(Generic[Params, Sums]):
             If a row has density zero under every component.
         """
         log_joint = self.log_joint(theta, self.prepare(data))
-        log_density = _log_sum_exp(log_joint)
+        log_density = log_sum_exp(log_joint)
         _refuse_impossible(log_density, 0)
         return np.exp(log_joint - log_density[:, None])
-
-    def decompose(
-        self,
-        theta: MixtureParameters[Params],
-        guess: MixtureParameters[Params],
-        data: Any,
-        sample_weight: ArrayLike | None = None,
-    ) -> Decomposition:
-        """Split the log-likelihood of `theta` into Q and H, seen from `guess`.
-
-        ``log L(theta) = q + h``; and for two parameters, the gain in log-likelihood is the gain in q plus ``kl``
-        (Dempster, Laird and Rubin 1977, lemma 1).
-
-        Parameters
-        ----------
-        theta : MixtureParameters
-            Where the log-likelihood is taken.
-        guess : MixtureParameters
-            Where the responsibilities are taken: the Theta^g of the note.
-        data : array_like of shape (n, d)
-            Rows of data.
-        sample_weight : array_like of shape (n,), optional
-            Weights of the rows.
-
-        Returns
-        -------
-        Decomposition
-            q, h and kl, in nats.
-        """
-        rows = self.prepare(data, sample_weight)
-        log_joint = self.log_joint(theta, rows)
-        log_posterior = log_joint - _log_sum_exp(log_joint)[:, None]
-        posterior = self.responsibilities(guess, rows)
-        weights = np.ones(len(rows.x)) if rows.weights is None else rows.weights
-        with np.errstate(divide="ignore"):
-            log_ratio = np.log(posterior) - log_posterior
-        return Decomposition(
-            q=_expectation(weights, posterior, log_joint),
-            h=-_expectation(weights, posterior, log_posterior),
-            kl=_expectation(weights, posterior, log_ratio),
-        )
 
     def sample(self, theta: MixtureParameters[Params], n: int, rng: np.random.Generator) -> tuple[FloatArray, IntArray]:
         """Draw rows from the mixture, in random order.
@@ -518,14 +458,25 @@ class Mixture(Generic[Params, Sums]):
             The row, counted from 0.
         """
         log_joint = self.log_joint(theta, data)
-        score = 2 * log_joint[:, component] - _log_sum_exp(log_joint)
+        score = 2 * log_joint[:, component] - log_sum_exp(log_joint)
         if data.weights is not None:
             score = np.where(data.weights > 0, score, -np.inf)
         return int(np.argmax(score))
 
 
-def _log_sum_exp(log_joint: FloatArray) -> FloatArray:
-    """Return log sum exp over the components, shape (n,), exact for rows that are all -inf."""
+def log_sum_exp(log_joint: FloatArray) -> FloatArray:
+    """Return the log of the sum over components of exp, without overflow.
+
+    Parameters
+    ----------
+    log_joint : ndarray of shape (n, M)
+        Logs of the terms; -inf for a term that is zero.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        -inf where every term is zero.
+    """
     peak = log_joint.max(axis=1)
     peak = np.where(np.isfinite(peak), peak, 0.0)
     with np.errstate(divide="ignore"):
@@ -542,8 +493,3 @@ def _refuse_impossible(log_density: FloatArray, first_row: int) -> None:
         f"row {row} has log density {log_density[row - first_row]} under the mixture: no component allows it. "
         "Start from parameters that give every row a positive density, or remove the row."
     )
-
-
-def _expectation(weights: FloatArray, posterior: FloatArray, values: FloatArray) -> float:
-    """Return sum_i w_i sum_m r_im v_im, where a responsibility of zero contributes nothing."""
-    return float(weights @ np.where(posterior > 0, posterior * np.where(posterior > 0, values, 0.0), 0.0).sum(axis=1))

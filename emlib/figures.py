@@ -46,11 +46,12 @@ def style() -> None:
     the text of an A4 report (6.3 inches) unless its ``figsize`` says otherwise.
     """
     import matplotlib
+    from cycler import cycler
 
     matplotlib.rcdefaults()
     matplotlib.rcParams.update(
         {
-            "axes.prop_cycle": matplotlib.cycler(color=COLOURS),
+            "axes.prop_cycle": cycler(color=COLOURS),
             "axes.spines.right": False,
             "axes.spines.top": False,
             "figure.constrained_layout.use": True,
@@ -59,7 +60,7 @@ def style() -> None:
             "font.family": "DejaVu Sans",  # comes with matplotlib, as does its mathematics
             "font.size": 9,
             "image.cmap": "cividis",
-            "legend.frameon": False,
+            "legend.edgecolor": "none",
             "lines.linewidth": 1.5,
             "mathtext.fontset": "dejavusans",
             "pdf.fonttype": 42,  # TrueType: text in the PDF stays text, and journals accept it
@@ -210,7 +211,7 @@ def main(arguments: list[str]) -> int:
         print(f"ok: {name}: {manifest[name]['caption']}")
     for problem in problems:
         print(f"problem: {problem.name}: {problem.text}")
-    print(f"{len(manifest)} figures in the manifest, {len(problems)} problems")
+    print(f"figures in the manifest: {len(manifest)}, problems: {len(problems)}")
     return 1 if problems else 0
 
 
@@ -288,10 +289,8 @@ def _check_figure(folder: Path, name: str, entry: dict[str, Any]) -> list[Proble
         for field in ("caption", "alt")
         if not entry.get(field)
     ]
-    hashes = {
-        "json": entry.get("data_sha256"),
-        **{extension: entry.get("files", {}).get(extension) for extension in UNSTAMPED},
-    }
+    hashes = {"json": entry.get("data_sha256")}
+    hashes |= {extension: entry.get("files", {}).get(extension) for extension in UNSTAMPED}
     for extension, expected in hashes.items():
         path = folder / f"{name}.{extension}"
         if not path.is_file():

@@ -1,0 +1,57 @@
+"""The command line knows its commands and imports only the one that is called."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from emlib.__main__ import COMMANDS, main
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_that_does_not_depend_on_the_terminal(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    printed = []
+    for columns in ("40", "200"):
+        monkeypatch.setenv("COLUMNS", columns)
+        with pytest.raises(SystemExit) as stop:
+            main([command, "--help"])
+        assert stop.value.code == 0
+        printed.append(capsys.readouterr().out)
+    assert printed[0] == printed[1]
+    assert printed[0].startswith(f"usage: python -m emlib {command}")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_a_function_main_of_its_module(command: str) -> None:
+    assert callable(importlib.import_module(COMMANDS[command][0]).main)
+
+
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    assert stop.value.code == 0
+    printed = capsys.readouterr().out
+    assert all(text in printed for _, text in COMMANDS.values())
+
+
+@pytest.mark.parametrize("arguments", [[], ["no-such-command"]])
+def test_an_unknown_command_is_an_error(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    assert "COMMAND" in capsys.readouterr().err
+
+
+def test_python_dash_m_emlib_runs() -> None:
+    root = Path(__file__).parents[1]
+    run = subprocess.run(
+        [sys.executable, "-m", "emlib", "figures"], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "problems: 0" in run.stdout

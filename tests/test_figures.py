@@ -36,11 +36,15 @@ figures.save(fig, "line", data={"y": [1.0, 4.0, 9.0]}, caption="A line.", alt="I
 """
 
 
-@pytest.fixture
-def fig() -> Figure:
+def line() -> Figure:
     figure = Figure()
     figure.subplots().plot([0, 1], [0, 1])
     return figure
+
+
+@pytest.fixture
+def fig() -> Figure:
+    return line()
 
 
 @pytest.fixture
@@ -94,11 +98,11 @@ def test_numbers_are_kept_to_six_digits_and_integers_whole(fig: Figure, tmp_path
     assert "-0.0" not in (tmp_path / "numbers.json").read_text()
 
 
-def test_the_last_bits_of_numbers_change_nothing_and_the_sixth_digit_does(fig: Figure, tmp_path: Path) -> None:
+def test_the_last_bits_of_numbers_change_nothing_and_the_sixth_digit_does(tmp_path: Path) -> None:
     third = 1 / 3
     files = []
     for value in (third, np.nextafter(third, 1), third + 1e-6):
-        figures.save(fig, "third", data={"x": [value]}, folder=tmp_path, **WORDS)
+        figures.save(line(), "third", data={"x": [value]}, folder=tmp_path, **WORDS)
         files.append(contents(tmp_path))
     assert files[0] == files[1]
     assert files[0]["third.json"] != files[2]["third.json"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
@@ -48,10 +48,12 @@ def test_an_unknown_command_is_an_error(arguments: list[str], capsys: pytest.Cap
     assert "COMMAND" in capsys.readouterr().err
 
 
-def test_python_dash_m_emlib_runs() -> None:
+def test_python_dash_m_emlib_exits_with_the_status_of_the_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     root = Path(__file__).parents[1]
-    run = subprocess.run(
-        [sys.executable, "-m", "emlib", "figures"], cwd=root, capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert "problems: 0" in run.stdout
+    monkeypatch.setattr(sys, "argv", ["emlib", "figures", str(root / "figures")])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_path(str(root / "emlib" / "__main__.py"), run_name="__main__")
+    assert stop.value.code == 0
+    assert "problems: 0" in capsys.readouterr().out

@@ -31,8 +31,9 @@ class GaussianMixture(Estimator):
     ----------
     n_components : int
         Number of components M.
-    covariance_type : {'full', 'tied', 'diag', 'spherical'}
-        One free matrix a component, one for all, one variance a column, or one a component.
+    covariance_type : {'full', 'tied', 'diag', 'spherical', 'tied_diag', 'tied_spherical'}
+        One free matrix a component; one for all; one variance a column; one a component; and the last two shared
+        by all components.
     tol : float
         EM has converged when the estimated rise of the log-likelihood still to come is at most `tol` nats
         (Aitken; see :func:`emlib.em.em`). ``tol=0`` runs exactly `max_iter` iterations.
@@ -67,7 +68,7 @@ class GaussianMixture(Estimator):
     means_ : ndarray of shape (M, d)
         Means.
     covariances_ : ndarray
-        Covariances: (M, d, d), (d, d), (M, d) or (M,) by type.
+        Covariances: (M, d, d), (d, d), (M, d), (M,), (d,) or () by type.
     theta_ : MixtureParameters
         The same three as one value.
     log_likelihood_ : float
@@ -148,7 +149,7 @@ class GaussianMixture(Estimator):
             Means.
         covariances : array_like
             Covariances, in the shape of `covariance_type`.
-        covariance_type : {'full', 'tied', 'diag', 'spherical'}
+        covariance_type : {'full', 'tied', 'diag', 'spherical', 'tied_diag', 'tied_spherical'}
             Form of the covariances.
 
         Returns
@@ -253,7 +254,7 @@ class GaussianMixture(Estimator):
 
     def _warn(self, best: EMResult[Any]) -> None:
         if best.status is Status.DEGENERATE:
-            warnings.warn(f"every run ended degenerate: {best.message}", DegenerateFitWarning, stacklevel=3)
+            warnings.warn(f"the fit ended degenerate: {best.message}", DegenerateFitWarning, stacklevel=3)
         elif best.status is Status.MAX_ITER and self.tol > 0:
             warnings.warn(
                 f"EM {best.message}; the estimated rise still to come is {best.distance:.2g} nats. "
@@ -424,7 +425,7 @@ class GaussianMixture(Estimator):
 
     @property
     def covariances_(self) -> FloatArray:
-        """Covariances: (M, d, d), (d, d), (M, d) or (M,) by type."""
+        """Covariances: (M, d, d), (d, d), (M, d), (M,), (d,) or () by type."""
         return self._fitted_theta().components.covariances
 
     @property
@@ -503,7 +504,7 @@ def _check_enough(rows: Rows, n_components: int, family: Gaussian) -> None:
     if (
         regularised
         or constant.size == 0
-        or (family.covariance_type == "spherical" and constant.size < counted.shape[1])
+        or (family.covariance_type.endswith("spherical") and constant.size < counted.shape[1])
     ):
         return
     listed = ", ".join(str(column) for column in constant)

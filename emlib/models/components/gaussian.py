@@ -1,4 +1,4 @@
-"""Gaussian components with full, tied, diagonal or spherical covariances (note, section 4)."""
+"""Gaussian components with full, diagonal or spherical covariances, tied or not (note, section 4)."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class GaussianParameters:
     means : ndarray of shape (M, d)
         In the units of the data.
     covariances : ndarray
-        Shape (M, d, d) for ``full``, (d, d) for ``tied``, (M, d) for ``diag``, (M,) for ``spherical``; in
-        squared units.
-    covariance_type : {'full', 'tied', 'diag', 'spherical'}
+        Shape (M, d, d) for ``full``, (d, d) for ``tied``, (M, d) for ``diag``, (M,) for ``spherical``,
+        (d,) for ``tied_diag``, () for ``tied_spherical``; in squared units.
+    covariance_type : {'full', 'tied', 'diag', 'spherical', 'tied_diag', 'tied_spherical'}
         How the covariances are parametrised.
 
     Raises
@@ -112,8 +112,9 @@ class Gaussian:
 
     Parameters
     ----------
-    covariance_type : {'full', 'tied', 'diag', 'spherical'}
-        One free matrix a component, one for all, one variance a column, or one a component.
+    covariance_type : {'full', 'tied', 'diag', 'spherical', 'tied_diag', 'tied_spherical'}
+        One free matrix a component; one for all; one variance a column; one a component; and the last two shared
+        by all components.
     covariance_floor : float or None
         Lower bound on the eigenvalues of the covariances, in squared units of the data. The M-step under this
         constraint clips eigenvalues and is exact, so the log-likelihood still never falls.
@@ -279,10 +280,7 @@ class Gaussian:
         if self.prior is not None:
             dim = len(matrix)
             matrix = (mass * matrix + self.prior.scale_matrix(dim)) / (mass + self.prior.dof + dim + 1)
-        variances = np.diagonal(matrix)
-        forms = {"full": matrix, "tied": matrix, "diag": variances, "spherical": variances.mean()}
-        shape = self.structure.shape(n_components, len(matrix))
-        covariances = np.broadcast_to(forms[self.covariance_type], shape).copy()
+        covariances = self.structure.share(matrix, n_components)
         return covariances if self.covariance_floor is None else self.structure.clip(covariances, self.covariance_floor)
 
     def log_prior(self, theta: GaussianParameters) -> float:

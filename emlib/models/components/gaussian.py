@@ -295,7 +295,21 @@ class Gaussian:
         -------
         float
             The log density.
+
+        Raises
+        ------
+        ValueError
+            If a covariance is below the floor: such a start is outside the parameter space.
         """
+        if self.covariance_floor is not None:
+            smallest = np.linalg.eigvalsh(theta.dense_covariances)[:, 0]
+            below = smallest < self.covariance_floor * (1 - 1e-9)  # clipping leaves rounding
+            if below.any():
+                m = int(np.argmax(below))
+                raise ValueError(
+                    f"the covariance of component {m} has an eigenvalue {smallest[m]:.3g} below "
+                    f"covariance_floor={self.covariance_floor:.3g}: start from covariances above the floor"
+                )
         if self.prior is None:
             return 0.0
         return self.structure.log_prior(theta.covariances, theta.means.shape[1], self.prior)

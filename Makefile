@@ -1,0 +1,88 @@
+# `make` sets up a virtual environment and runs the notebooks; `make help` lists the rest.
+# Another Python: make PYTHON=python3.13
+PYTHON ?= python3
+
+PY := .venv/bin/python
+READY := .venv/ready
+NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
+EXECUTED := $(NOTEBOOKS:notebooks/%.ipynb=.make/%.executed)
+# Everything a notebook's outputs depend on beside its own text.
+SOURCES := $(shell find emlib -name '*.py' -o -name '*.csv') .jupyter/nbconvert.json
+# Which notebooks `make notebooks` runs: NB=01_em_on_old_faithful for one.
+NB ?= $(NOTEBOOKS)
+CHOSEN = $(basename $(notdir $(NB)))
+# More options for pytest and for `uv pip compile`, say LOCKFLAGS=--upgrade.
+PYTESTFLAGS ?=
+LOCKFLAGS ?=
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.NOTPARALLEL:  # notebooks share figures/manifest.json
+
+.PHONY: all
+all: .make/figures.checked ## Set up, run the notebooks that changed, check the figures (the main job)
+	@echo "Notebooks and figures/ are up to date ('make notebooks' runs them all again)."
+
+.PHONY: setup
+setup: $(READY) ## Make the virtual environment .venv from requirements.lock
+
+$(READY): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "emlib needs Python 3.11 or newer, and '$(PYTHON)' is not: name one, as in 'make PYTHON=python3.13'."; exit 1; }
+	@echo "Setting up .venv from requirements.lock (a minute or two) ..."
+	@$(PYTHON) -m venv --clear .venv || { rm -rf .venv; \
+	  echo "'$(PYTHON) -m venv' failed: on Debian and Ubuntu, 'apt install python3-venv' first."; exit 1; }
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(PY) -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "emlib.pth").write_text("$(CURDIR)\n")'
+	@touch $@
+
+.make/%.executed: notebooks/%.ipynb $(SOURCES) $(READY)
+	@mkdir -p .make
+	@echo "Running notebooks/$*.ipynb"
+	@$(PY) -m nbconvert --to notebook --execute --inplace --config .jupyter/nbconvert.json $<
+	@touch $@
+
+.make/figures.checked: $(EXECUTED) $(READY) $(wildcard figures figures/*)
+	@mkdir -p .make
+	@$(PY) -m emlib figures
+	@touch $@
+
+.PHONY: notebooks
+notebooks: $(READY) ## Run all notebooks again, or one: make notebooks NB=01_em_on_old_faithful
+	$(foreach name,$(CHOSEN),$(if $(wildcard notebooks/$(name).ipynb),,$(error there is no notebooks/$(name).ipynb)))
+	@rm -f $(CHOSEN:%=.make/%.executed)
+	@$(MAKE) --no-print-directory $(CHOSEN:%=.make/%.executed)
+	@$(PY) -m emlib figures
+
+.PHONY: test
+test: $(READY) ## Run the tests with the coverage gate, then compare every notebook with its stored outputs
+	@$(PY) -m pytest --cov=emlib --cov-fail-under=95 $(PYTESTFLAGS)
+	@$(PY) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120 $(PYTESTFLAGS) notebooks
+
+.PHONY: lint
+lint: $(READY) ## Check style (notebooks too) and types
+	@$(PY) -m ruff check
+	@$(PY) -m ruff format --check
+	@$(PY) -m mypy
+
+.PHONY: lab
+lab: $(READY) ## Open the notebooks in JupyterLab
+	@$(PY) -m jupyterlab notebooks
+
+.PHONY: lock
+lock: .make/uv/bin/uv ## Bring requirements.lock up to pyproject.toml; LOCKFLAGS=--upgrade takes the newest of everything
+	@.make/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
+	  --no-emit-index-url --custom-compile-command "make lock" $(LOCKFLAGS) -o requirements.lock pyproject.toml
+
+.make/uv/bin/uv:
+	@$(PYTHON) -m venv .make/uv
+	@.make/uv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.8,<1'
+
+.PHONY: clean
+clean: ## Remove the virtual environment, stamps and caches
+	rm -rf .venv .make .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -type d \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
+
+.PHONY: help
+help: ## List what make can do
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1|\2/' | awk -F'|' '{ printf "make %-10s %s\n", $$1, $$2 }'

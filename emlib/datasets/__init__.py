@@ -1,0 +1,103 @@
+"""Small published data sets and their loaders; datasets/README.md says where each comes from."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from importlib import resources
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from emlib._types import FloatArray, IntArray
+
+__all__ = ["Dataset", "load_faithful", "load_iris"]
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Data with the names, units and source that a table or an axis needs.
+
+    Attributes
+    ----------
+    name : str
+        Name of the data set.
+    data : ndarray of shape (n, d)
+        The measurements, float64, not writeable.
+    feature_names : tuple of str
+        Names of the d columns.
+    units : tuple of str
+        Their units.
+    target : ndarray of shape (n,) or None
+        The class of each row as an index into `target_names`, int64, not writeable; None when there are no classes.
+    target_names : tuple of str
+        Names of the classes.
+    source : str
+        Who measured and who published the data.
+    """
+
+    name: str
+    data: FloatArray
+    feature_names: tuple[str, ...]
+    units: tuple[str, ...]
+    target: IntArray | None
+    target_names: tuple[str, ...]
+    source: str
+
+
+def load_faithful() -> Dataset:
+    """Return the 272 eruptions of the Old Faithful geyser: duration, and waiting time to the next eruption.
+
+    Returns
+    -------
+    Dataset
+        With data of shape (272, 2), both columns in minutes, and no classes.
+    """
+    header, rows = _read("faithful.csv")
+    return Dataset(
+        name="faithful",
+        data=_numbers(rows),
+        feature_names=tuple(header),
+        units=("min", "min"),
+        target=None,
+        target_names=(),
+        source="Azzalini and Bowman (1990), Applied Statistics 39, 357-365; as in R's datasets::faithful",
+    )
+
+
+def load_iris() -> Dataset:
+    """Return Anderson's 150 irises of three species: length and width of sepals and petals.
+
+    Returns
+    -------
+    Dataset
+        With data of shape (150, 4), all columns in centimetres, and the species as classes.
+    """
+    header, rows = _read("iris.csv")
+    species = [row[-1] for row in rows]
+    names = tuple(sorted(set(species)))
+    target = np.array([names.index(one) for one in species], dtype=np.int64)
+    target.flags.writeable = False
+    return Dataset(
+        name="iris",
+        data=_numbers([row[:-1] for row in rows]),
+        feature_names=tuple(header[:-1]),
+        units=("cm",) * 4,
+        target=target,
+        target_names=names,
+        source="Anderson (1935), published by Fisher (1936), Annals of Eugenics 7, 179-188; as in R's datasets::iris",
+    )
+
+
+def _read(file: str) -> tuple[list[str], list[list[str]]]:
+    """Return the header and the rows of a CSV file of this package."""
+    text = resources.files(__name__).joinpath(file).read_text(encoding="utf-8")
+    header, *rows = csv.reader(text.splitlines())
+    return header, rows
+
+
+def _numbers(rows: list[list[str]]) -> FloatArray:
+    array = np.array(rows, dtype=np.float64)
+    array.flags.writeable = False
+    return array

@@ -1,0 +1,304 @@
+"""Figures for reports: reproducible files, the numbers behind them, and a manifest with captions.
+
+A saved figure is five things: ``NAME.pdf``, ``NAME.svg`` and ``NAME.png``, the same bytes wherever the same
+matplotlib draws the same numbers; ``NAME.json``, the numbers; and an entry in ``manifest.json`` with the caption,
+the text for readers who cannot see the picture, and the hash of each file. Matplotlib is imported when first used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
+
+__all__ = ["Problem", "check", "save", "style"]
+
+MANIFEST = "manifest.json"
+NAME = re.compile(r"[a-z0-9]+([_-][a-z0-9]+)*")
+SIGNIFICANT_DIGITS = 6  # the last bits of a float64 depend on the processor; six digits do not
+
+# What a writer would stamp on a file: the time, the versions of programs.
+UNSTAMPED: dict[str, dict[str, None]] = {
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    "svg": {"Date": None, "Creator": None},
+    "png": {"Software": None},
+}
+
+# Okabe and Ito's palette, told apart by colour-blind readers; yellow is left out, too pale for a line on white.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+
+
+def style() -> None:
+    """Set matplotlib's parameters to the style of the house; call it once, before drawing.
+
+    Starts from matplotlib's own defaults, so that a matplotlibrc of the machine plays no part. A figure is as wide as
+    the text of an A4 report (6.3 inches) unless its ``figsize`` says otherwise.
+    """
+    import matplotlib
+    from cycler import cycler
+
+    matplotlib.rcdefaults()
+    matplotlib.rcParams.update(
+        {
+            "axes.prop_cycle": cycler(color=COLOURS),
+            "axes.spines.right": False,
+            "axes.spines.top": False,
+            "figure.constrained_layout.use": True,
+            "figure.dpi": 100,
+            "figure.figsize": (6.3, 3.9),
+            "font.family": "DejaVu Sans",  # comes with matplotlib, as does its mathematics
+            "font.size": 9,
+            "image.cmap": "cividis",
+            "legend.edgecolor": "none",
+            "lines.linewidth": 1.5,
+            "mathtext.fontset": "dejavusans",
+            "pdf.fonttype": 42,  # TrueType: text in the PDF stays text, and journals accept it
+            "savefig.dpi": 200,
+            "svg.hashsalt": "emlib",
+        }
+    )
+
+
+def save(
+    fig: Figure,
+    name: str,
+    *,
+    data: Mapping[str, ArrayLike],
+    caption: str,
+    alt: str,
+    folder: str | Path | None = None,
+) -> None:
+    """Write a figure as PDF, SVG and PNG, the numbers behind it as JSON, and its entry in the manifest.
+
+    Parameters
+    ----------
+    fig : matplotlib.figure.Figure
+        The figure, drawn after a call of :func:`style`.
+    name : str
+        Name of the files: lower-case letters and digits, words joined by ``_`` or ``-``.
+    data : mapping of str to array_like
+        The numbers behind the figure, each array of any shape; written with six significant digits.
+    caption : str
+        What stands under the figure in a report.
+    alt : str
+        What the picture shows, for a reader who cannot see it.
+    folder : str or pathlib.Path, optional
+        Where to write. By default the ``figures`` folder of the repository around the working directory (the nearest
+        parent that holds both pyproject.toml and figures/), else ``figures`` in the working directory.
+
+    Raises
+    ------
+    TypeError
+        If `fig` is no matplotlib figure, or `data` no mapping.
+    ValueError
+        If the name is not of the form above, the caption or the text is empty, there is no data, an array is empty or
+        holds what is not a finite real number, or the manifest in the folder cannot be read.
+    """
+    from matplotlib.figure import Figure
+
+    if not isinstance(fig, Figure):
+        raise TypeError(
+            f"fig must be a matplotlib figure, got {type(fig).__name__} (an Axes has its figure as ax.figure)"
+        )
+    if not NAME.fullmatch(name) or f"{name}.json" == MANIFEST:
+        raise ValueError(
+            f"name must be lower-case letters and digits in words joined by _ or -, and not 'manifest', got {name!r}"
+        )
+    for field, text in (("caption", caption), ("alt", alt)):
+        if not text.strip():
+            raise ValueError(f"figure {name!r}: {field} is empty; say in words what the figure shows")
+    files = {"json": _numbers(name, data), **_pictures(fig)}
+
+    folder = _default_folder() if folder is None else Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest = _read_manifest(folder)
+    for extension, content in files.items():
+        (folder / f"{name}.{extension}").write_bytes(content)
+    hashes = {extension: _sha256(content) for extension, content in files.items()}
+    manifest[name] = {
+        "alt": alt.strip(),
+        "caption": caption.strip(),
+        "data_sha256": hashes.pop("json"),
+        "files": hashes,
+    }
+    text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
+
+
+class Problem(NamedTuple):
+    """One thing wrong in a folder of figures.
+
+    Attributes
+    ----------
+    name : str
+        Name of the figure, or of a file that belongs to none.
+    text : str
+        What is wrong and what to do.
+    """
+
+    name: str
+    text: str
+
+
+def check(folder: str | Path) -> list[Problem]:
+    """Hold the files of a folder against its manifest.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+        A folder that :func:`save` wrote to.
+
+    Returns
+    -------
+    list of Problem
+        In the order of the names; empty when every file is there, has the hash of its entry, and belongs to a figure.
+
+    Raises
+    ------
+    ValueError
+        If there is no manifest in the folder, or it cannot be read.
+    """
+    folder = Path(folder)
+    if not (folder / MANIFEST).is_file():
+        raise ValueError(f"there is no {MANIFEST} in {folder}; `make notebooks` draws the figures and writes it")
+    manifest = _read_manifest(folder)
+    known = {MANIFEST} | {f"{name}.{extension}" for name in manifest for extension in ("json", *UNSTAMPED)}
+    problems = [problem for name, entry in manifest.items() for problem in _check_figure(folder, name, entry)]
+    strays = sorted(path.name for path in folder.iterdir() if path.name not in known)
+    problems += [Problem(stray, "belongs to no figure of the manifest; remove it") for stray in strays]
+    return sorted(problems)
+
+
+def main(arguments: list[str]) -> int:
+    """Run ``python -m emlib figures``: print each figure with its caption and state.
+
+    Parameters
+    ----------
+    arguments : list of str
+        What stands after ``figures`` on the command line: optionally a folder.
+
+    Returns
+    -------
+    int
+        0 when every figure is as the manifest says, 1 otherwise.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m emlib figures",
+        description="Check the files in figures/ against their manifest.",
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, width=80),
+    )
+    parser.add_argument("folder", nargs="?", type=Path, help="default: figures/ of this repository")
+    folder = parser.parse_args(arguments).folder or _default_folder()
+    try:
+        problems = check(folder)
+    except ValueError as error:
+        print(f"problem: {error}")
+        return 1
+    manifest = _read_manifest(folder)
+    wrong = {problem.name for problem in problems}
+    for name in sorted(set(manifest) - wrong):
+        print(f"ok: {name}: {manifest[name]['caption']}")
+    for problem in problems:
+        print(f"problem: {problem.name}: {problem.text}")
+    print(f"figures in the manifest: {len(manifest)}, problems: {len(problems)}")
+    return 1 if problems else 0
+
+
+def _numbers(name: str, data: Mapping[str, ArrayLike]) -> bytes:
+    """Return the data as JSON, one line an array, refusing what is no finite real number."""
+    if not isinstance(data, Mapping):
+        raise TypeError(f"figure {name!r}: data must map names to arrays, got {type(data).__name__}")
+    if not data:
+        raise ValueError(f"figure {name!r}: data is empty; give the numbers behind the figure")
+    lines = []
+    for key in sorted(data):
+        array = np.asarray(data[key])
+        if array.size == 0 or array.dtype.kind not in "biuf":
+            raise ValueError(
+                f"figure {name!r}: data[{key!r}] must be real numbers, at least one, "
+                f"got shape {array.shape} of {array.dtype}"
+            )
+        if not np.isfinite(array).all():
+            first = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+            raise ValueError(f"figure {name!r}: data[{key!r}] is not finite at {first}: {array[first]}")
+        lines.append(f"{json.dumps(key)}: {json.dumps(_rounded(array))}")
+    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
+
+
+def _rounded(array: np.ndarray[Any, Any]) -> Any:
+    """Return nested lists of the numbers to six significant digits; integers stay whole."""
+    if array.dtype.kind != "f":
+        return array.tolist()
+    # Adding 0.0 turns -0.0 into 0.0.
+    rounded = [float(f"{value:.{SIGNIFICANT_DIGITS - 1}e}") + 0.0 for value in array.ravel()]
+    return np.array(rounded).reshape(array.shape).tolist()
+
+
+def _pictures(fig: Figure) -> dict[str, bytes]:
+    """Return the figure in each format, without a stamp of time or program."""
+    import matplotlib
+
+    pictures = {}
+    with matplotlib.rc_context():
+        style()
+        for extension, metadata in UNSTAMPED.items():
+            buffer = io.BytesIO()
+            fig.savefig(buffer, format=extension, metadata=metadata)
+            pictures[extension] = buffer.getvalue()
+    return pictures
+
+
+def _default_folder() -> Path:
+    """Return the figures folder of the repository around the working directory, else one inside it."""
+    here = Path.cwd()
+    for parent in (here, *here.parents):
+        if (parent / "pyproject.toml").is_file() and (parent / "figures").is_dir():
+            return parent / "figures"
+    return here / "figures"
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a folder, empty if there is none."""
+    path = folder / MANIFEST
+    if not path.exists():
+        return {}
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not valid JSON ({error}); remove it and run `make notebooks`") from error
+    if not isinstance(manifest, dict) or not all(isinstance(entry, dict) for entry in manifest.values()):
+        raise ValueError(f"{path} must map each figure's name to its entry; remove it and run `make notebooks`")
+    return manifest
+
+
+def _check_figure(folder: Path, name: str, entry: dict[str, Any]) -> list[Problem]:
+    """Return what is wrong with one figure."""
+    problems = [
+        Problem(name, f"the manifest has no {field}; draw the figure again")
+        for field in ("caption", "alt")
+        if not entry.get(field)
+    ]
+    hashes = {"json": entry.get("data_sha256")}
+    hashes |= {extension: entry.get("files", {}).get(extension) for extension in UNSTAMPED}
+    for extension, expected in hashes.items():
+        path = folder / f"{name}.{extension}"
+        if not path.is_file():
+            problems.append(Problem(name, f"{path.name} is missing; draw the figure again"))
+        elif _sha256(path.read_bytes()) != expected:
+            problems.append(Problem(name, f"{path.name} is not the file of the manifest; draw the figure again"))
+    return problems
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -358,7 +358,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
 def _check_figure(folder: Path, name: str, entry: dict[str, Any]) -> list[Problem]:
     """Return what is wrong with one figure."""
     problems = [
-        Problem(name, f"the manifest has no {field}; draw the figure again")
+        Problem(name, f"the manifest has no {field}; run `make notebooks`")
         for field in ("caption", "alt")
         if not entry.get(field)
     ]
@@ -367,9 +367,9 @@ def _check_figure(folder: Path, name: str, entry: dict[str, Any]) -> list[Proble
     for extension, expected in hashes.items():
         path = folder / f"{name}.{extension}"
         if not path.is_file():
-            problems.append(Problem(name, f"{path.name} is missing; draw the figure again"))
+            problems.append(Problem(name, f"{path.name} is missing; run `make notebooks`"))
         elif _sha256(path.read_bytes()) != expected:
-            problems.append(Problem(name, f"{path.name} is not the file of the manifest; draw the figure again"))
+            problems.append(Problem(name, f"{path.name} is not the file of the manifest; run `make notebooks`"))
     return problems
 
 

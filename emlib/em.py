@@ -138,7 +138,8 @@ def aitken_distance(trace: list[float] | FloatArray) -> float:
     EM converges linearly: near the limit each gain is the one before times a rate c < 1, and what is
     still to come is the geometric series ``gain * c / (1 - c)`` (Boehning et al. 1994, Ann. Inst.
     Statist. Math. 46, 373-388). The rate is the larger of the last two ratios of gains, so that one small step is not
-    mistaken for the end.
+    mistaken for the end. The estimate knows only the direction in which EM is moving now: beside a saddle a slower
+    one may still be hidden, which a small `tol` brings out and a loose one does not.
 
     Parameters
     ----------

@@ -411,9 +411,16 @@ class Mixture(Generic[Params, Sums]):
         -------
         MixtureParameters
             The parameters.
+
+        Raises
+        ------
+        ValueError
+            If a log ratio of weights is not finite: a weight of zero has none.
         """
         family: Any = self.family
         n_ratios = len(like.weights) - 1
+        if not np.isfinite(vector[:n_ratios]).all():
+            raise ValueError("a log ratio of weights is not finite: a mixture with a weight of 0 cannot be unpacked")
         ratios = np.append(vector[:n_ratios], 0.0)
         weights = np.exp(ratios - ratios.max())
         return MixtureParameters(weights / weights.sum(), family.unpack(vector[n_ratios:], like.components))

@@ -68,7 +68,7 @@ class Status(enum.Enum):
     INTERRUPTED = "interrupted"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Iteration(Generic[Theta]):
     """What a callback is shown after each iteration.
 
@@ -93,7 +93,7 @@ class Iteration(Generic[Theta]):
     distance: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EMResult(Generic[Theta]):
     """What an EM run reached, and how it ended.
 
@@ -334,6 +334,6 @@ def _steps(max_iter: int, progress: bool) -> Any:
     numbers = range(max_iter + 1)
     if not progress:
         return numbers
-    from tqdm.auto import tqdm
+    from tqdm import tqdm
 
     return tqdm(numbers, desc="EM", unit="it")

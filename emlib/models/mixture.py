@@ -24,7 +24,7 @@ Sums = TypeVar("Sums")
 EPS = float(np.finfo(np.float64).eps)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MixtureParameters(Generic[Params]):
     """Mixing weights and the parameters of the components.
 
@@ -55,7 +55,7 @@ class MixtureParameters(Generic[Params]):
         object.__setattr__(self, "weights", weights)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MixtureStatistics(Generic[Sums]):
     """Expected sufficient statistics of a mixture; they add up over rows.
 

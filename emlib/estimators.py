@@ -499,17 +499,18 @@ def _checked_theta(
 def _check_enough(rows: Rows, n_components: int, family: Gaussian) -> None:
     """Raise if there are too few rows, or columns without variance that nothing bounds from below."""
     n = len(rows.x) if rows.weights is None else int(np.count_nonzero(rows.weights))
+    counted = "" if rows.weights is None else " of positive weight"
     regularised = family.covariance_floor is not None or family.prior is not None
     if n < n_components:
-        raise ValueError(f"the data have n_samples = {n} rows, fewer than n_components = {n_components}")
+        raise ValueError(f"the data have n_samples = {n} rows{counted}, fewer than n_components = {n_components}")
     if n < 2 and not regularised:
-        raise ValueError(f"the data have n_samples = {n} row; a covariance needs at least 2")
-    counted = rows.x if rows.weights is None else rows.x[rows.weights > 0]
-    constant = np.flatnonzero(np.ptp(counted, axis=0) == 0)
+        raise ValueError(f"the data have n_samples = {n} row{counted}; a covariance needs at least 2")
+    x = rows.x if rows.weights is None else rows.x[rows.weights > 0]
+    constant = np.flatnonzero(np.ptp(x, axis=0) == 0)
     if (
         regularised
         or constant.size == 0
-        or (family.covariance_type.endswith("spherical") and constant.size < counted.shape[1])
+        or (family.covariance_type.endswith("spherical") and constant.size < x.shape[1])
     ):
         return
     listed = ", ".join(str(column) for column in constant)

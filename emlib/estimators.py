@@ -31,8 +31,9 @@ class GaussianMixture(Estimator):
     ----------
     n_components : int
         Number of components M.
-    covariance_type : {'full', 'tied', 'diag', 'spherical'}
-        One free matrix a component, one for all, one variance a column, or one a component.
+    covariance_type : {'full', 'tied', 'diag', 'spherical', 'tied_diag', 'tied_spherical'}
+        One free matrix a component; one for all; one variance a column; one a component; and the last two shared
+        by all components.
     tol : float
         EM has converged when the estimated rise of the log-likelihood still to come is at most `tol` nats
         (Aitken; see :func:`emlib.em.em`). ``tol=0`` runs exactly `max_iter` iterations.
@@ -67,7 +68,7 @@ class GaussianMixture(Estimator):
     means_ : ndarray of shape (M, d)
         Means.
     covariances_ : ndarray
-        Covariances: (M, d, d), (d, d), (M, d) or (M,) by type.
+        Covariances: (M, d, d), (d, d), (M, d), (M,), (d,) or () by type.
     theta_ : MixtureParameters
         The same three as one value.
     log_likelihood_ : float
@@ -148,7 +149,7 @@ class GaussianMixture(Estimator):
             Means.
         covariances : array_like
             Covariances, in the shape of `covariance_type`.
-        covariance_type : {'full', 'tied', 'diag', 'spherical'}
+        covariance_type : {'full', 'tied', 'diag', 'spherical', 'tied_diag', 'tied_spherical'}
             Form of the covariances.
 
         Returns
@@ -203,13 +204,13 @@ class GaussianMixture(Estimator):
         family = Gaussian(self.covariance_type, covariance_floor=self.covariance_floor, prior=self.covariance_prior)
         rows = as_rows(X, sample_weight)
         _check_enough(rows, self.n_components, family)
-        restarts = self._run_all(family, rows)
+        restarts, interrupted = self._run_all(family, rows)
         best = max(restarts, key=lambda run: (run.status is not Status.DEGENERATE, run.objective))
-        interrupted = restarts[-1].status is Status.INTERRUPTED
         self.n_features_in_ = rows.x.shape[1]
-        self.feature_names_in_ = feature_names(X)
-        if self.feature_names_in_ is None:
-            del self.feature_names_in_
+        vars(self).pop("feature_names_in_", None)
+        names = feature_names(X)
+        if names is not None:
+            self.feature_names_in_ = names
         self.restarts_ = tuple(restarts)
         self.result_ = best
         self.theta_ = best.theta
@@ -225,7 +226,7 @@ class GaussianMixture(Estimator):
         if self.init not in SEEDINGS:
             raise ValueError(f"init must be one of {', '.join(SEEDINGS)}, got {self.init!r}")
 
-    def _run_all(self, family: Gaussian, rows: Rows) -> list[EMResult[GaussianMixtureParameters]]:
+    def _run_all(self, family: Gaussian, rows: Rows) -> tuple[list[EMResult[GaussianMixtureParameters]], bool]:
         """Run EM from each start; an interrupt ends the loop and keeps what was reached."""
         model = Mixture(family, weight_prior=self.weight_prior)
         given = (self.weights_init, self.means_init, self.covariances_init)
@@ -233,11 +234,16 @@ class GaussianMixture(Estimator):
         seeds = np.random.default_rng(self.random_state).integers(2**63, size=n_runs)
         runs: list[EMResult[GaussianMixtureParameters]] = []
         for seed in seeds:
-            start = self._start(family, rows, np.random.default_rng(seed))
-            runs.append(em(model, rows, start, tol=self.tol, max_iter=self.max_iter, progress=self.progress))
+            try:
+                start = self._start(family, rows, np.random.default_rng(seed))
+                runs.append(em(model, rows, start, tol=self.tol, max_iter=self.max_iter, progress=self.progress))
+            except KeyboardInterrupt:  # before the first E-step of a run was done
+                if not runs:
+                    raise
+                return runs, True
             if runs[-1].status is Status.INTERRUPTED:
-                break
-        return runs
+                return runs, True
+        return runs, False
 
     def _start(self, family: Gaussian, rows: Rows, rng: np.random.Generator) -> GaussianMixtureParameters:
         """Return the start: what the user gave, the rest from clusters around seeds or the given means."""
@@ -253,7 +259,7 @@ class GaussianMixture(Estimator):
 
     def _warn(self, best: EMResult[Any]) -> None:
         if best.status is Status.DEGENERATE:
-            warnings.warn(f"every run ended degenerate: {best.message}", DegenerateFitWarning, stacklevel=3)
+            warnings.warn(f"the fit ended degenerate: {best.message}", DegenerateFitWarning, stacklevel=3)
         elif best.status is Status.MAX_ITER and self.tol > 0:
             warnings.warn(
                 f"EM {best.message}; the estimated rise still to come is {best.distance:.2g} nats. "
@@ -424,7 +430,7 @@ class GaussianMixture(Estimator):
 
     @property
     def covariances_(self) -> FloatArray:
-        """Covariances: (M, d, d), (d, d), (M, d) or (M,) by type."""
+        """Covariances: (M, d, d), (d, d), (M, d), (M,), (d,) or () by type."""
         return self._fitted_theta().components.covariances
 
     @property
@@ -493,17 +499,18 @@ def _checked_theta(
 def _check_enough(rows: Rows, n_components: int, family: Gaussian) -> None:
     """Raise if there are too few rows, or columns without variance that nothing bounds from below."""
     n = len(rows.x) if rows.weights is None else int(np.count_nonzero(rows.weights))
+    counted = "" if rows.weights is None else " of positive weight"
     regularised = family.covariance_floor is not None or family.prior is not None
     if n < n_components:
-        raise ValueError(f"the data have n_samples = {n} rows, fewer than n_components = {n_components}")
+        raise ValueError(f"the data have n_samples = {n} rows{counted}, fewer than n_components = {n_components}")
     if n < 2 and not regularised:
-        raise ValueError(f"the data have n_samples = {n} row; a covariance needs at least 2")
-    counted = rows.x if rows.weights is None else rows.x[rows.weights > 0]
-    constant = np.flatnonzero(np.ptp(counted, axis=0) == 0)
+        raise ValueError(f"the data have n_samples = {n} row{counted}; a covariance needs at least 2")
+    x = rows.x if rows.weights is None else rows.x[rows.weights > 0]
+    constant = np.flatnonzero(np.ptp(x, axis=0) == 0)
     if (
         regularised
         or constant.size == 0
-        or (family.covariance_type == "spherical" and constant.size < counted.shape[1])
+        or (family.covariance_type.endswith("spherical") and constant.size < x.shape[1])
     ):
         return
     listed = ", ".join(str(column) for column in constant)

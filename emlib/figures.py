@@ -19,10 +19,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
+    from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.figure import Figure
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Problem", "check", "save", "style"]
+    from emlib._types import FloatArray
+
+__all__ = ["Problem", "blend", "check", "ellipse", "rounded", "save", "style"]
 
 MANIFEST = "manifest.json"
 NAME = re.compile(r"[a-z0-9]+([_-][a-z0-9]+)*")
@@ -68,6 +71,76 @@ def style() -> None:
             "svg.hashsalt": "emlib",
         }
     )
+
+
+def blend(first: str, second: str) -> LinearSegmentedColormap:
+    """Return a colour map that runs from one colour to another.
+
+    Parameters
+    ----------
+    first, second : str
+        Colours as matplotlib names them, the colours ``C0``, ``C1``, ... of the cycle included.
+
+    Returns
+    -------
+    matplotlib.colors.LinearSegmentedColormap
+        Maps 0 to the first and 1 to the second colour.
+    """
+    from matplotlib.colors import LinearSegmentedColormap, to_rgb
+
+    return LinearSegmentedColormap.from_list(f"{first}-{second}", [to_rgb(first), to_rgb(second)])
+
+
+def rounded(**arrays: ArrayLike) -> dict[str, NDArray[Any]]:
+    """Return arrays rounded to six significant digits: draw these and save these.
+
+    The last bits of a result depend on the processor and its libraries, and a vector file shows them. A figure that is
+    drawn from rounded numbers comes out the same everywhere, and its stored data are exactly what it shows.
+
+    Parameters
+    ----------
+    **arrays : array_like
+        Numbers of any shape, by name.
+
+    Returns
+    -------
+    dict of str to ndarray
+        For the ``data`` of :func:`save`.
+    """
+    return {name: np.array(_rounded(np.asarray(array))) for name, array in arrays.items()}
+
+
+def ellipse(mean: ArrayLike, covariance: ArrayLike, probability: float = 0.95) -> FloatArray:
+    """Return the outline of the ellipse that holds a given share of a Gaussian in the plane.
+
+    Parameters
+    ----------
+    mean : array_like of shape (2,)
+        Centre.
+    covariance : array_like of shape (2, 2)
+        Positive definite.
+    probability : float
+        The share inside, between 0 and 1.
+
+    Returns
+    -------
+    ndarray of shape (2, 181)
+        Coordinates of a closed line, rounded to six significant digits, ready for ``ax.plot(*ellipse(...))``.
+
+    Raises
+    ------
+    ValueError
+        If the probability is not between 0 and 1 or the shapes are not those of the plane.
+    """
+    center, matrix = np.asarray(mean, dtype=np.float64), np.asarray(covariance, dtype=np.float64)
+    if not 0 < probability < 1:
+        raise ValueError(f"probability must be between 0 and 1, got {probability}")
+    if center.shape != (2,) or matrix.shape != (2, 2):
+        raise ValueError(f"mean and covariance must have shapes (2,) and (2, 2), got {center.shape} and {matrix.shape}")
+    angle = np.linspace(0, 2 * np.pi, 181)
+    radius = np.sqrt(-2 * np.log1p(-probability))  # the squared distance is exponential with mean 2 in the plane
+    circle = radius * np.array([np.cos(angle), np.sin(angle)])
+    return np.array(_rounded(center[:, None] + np.linalg.cholesky(matrix) @ circle))
 
 
 def save(

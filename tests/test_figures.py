@@ -13,6 +13,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from scipy.stats import chi2
 
 from emlib import figures
 from emlib.__main__ import main
@@ -227,3 +228,38 @@ def test_the_command_prints_each_figure_and_fails_on_a_problem(
 
 def test_the_figures_of_this_repository_are_those_of_their_manifest() -> None:
     assert figures.check(ROOT / "figures") == []
+
+
+def test_an_ellipse_holds_its_share_of_a_gaussian() -> None:
+    mean, covariance = np.array([1.0, -2.0]), np.array([[2.0, 0.8], [0.8, 0.5]])
+    outline = figures.ellipse(mean, covariance, 0.9)
+    deviation = outline - mean[:, None]
+    distances = np.einsum("in,ij,jn->n", deviation, np.linalg.inv(covariance), deviation)
+    np.testing.assert_allclose(distances, chi2(2).ppf(0.9), rtol=1e-4)
+    np.testing.assert_array_equal(outline[:, 0], outline[:, -1])
+
+
+@pytest.mark.parametrize("probability", [0, 1, -0.1, float("nan")])
+def test_an_ellipse_refuses_what_is_no_probability(probability: float) -> None:
+    with pytest.raises(ValueError, match="probability must be between 0 and 1"):
+        figures.ellipse([0, 0], np.eye(2), probability)
+
+
+def test_an_ellipse_refuses_more_than_the_plane() -> None:
+    with pytest.raises(ValueError, match=r"must have shapes \(2,\) and \(2, 2\), got \(3,\)"):
+        figures.ellipse([0, 0, 0], np.eye(3))
+
+
+def test_a_blend_runs_from_the_first_colour_to_the_second() -> None:
+    colours = figures.blend("#ff0000", "#0000ff")
+    assert colours(0.0) == (1.0, 0.0, 0.0, 1.0)
+    assert colours(1.0) == (0.0, 0.0, 1.0, 1.0)
+
+
+def test_rounded_numbers_forget_the_last_bits_and_keep_shapes() -> None:
+    exact = np.array([[1 / 3, 2e-9 / 7], [1234567.89, -0.0]])
+    rounded = figures.rounded(a=exact, counts=[1, 2])
+    again = figures.rounded(a=exact * (1 + 1e-13))
+    np.testing.assert_array_equal(rounded["a"], again["a"])
+    np.testing.assert_array_equal(rounded["a"], [[0.333333, 2.85714e-10], [1234570.0, 0.0]])
+    np.testing.assert_array_equal(rounded["counts"], [1, 2])

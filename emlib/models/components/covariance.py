@@ -1,4 +1,4 @@
-"""The four covariance structures of a Gaussian mixture: full, tied, diag, spherical.
+"""The covariance structures of a Gaussian mixture: full, diag, spherical, and each of them tied.
 
 Each structure says how second moments are gathered, how a covariance is estimated from them (note,
 section 4, last display; tied, diagonal and spherical by the same argument with fewer free entries),
@@ -23,7 +23,7 @@ EPS = float(np.finfo(np.float64).eps)
 REMEDY = "Use covariance_floor, a covariance_prior, fewer components or another start."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Factor:
     """Square roots of the covariances of a mixture.
 
@@ -66,6 +66,10 @@ class CovarianceStructure(ABC):
     @abstractmethod
     def estimate(self, scatter: FloatArray, masses: FloatArray, prior: InverseWishart | None) -> FloatArray:
         """Return the covariances that maximise Q, or Q plus the log prior."""
+
+    @abstractmethod
+    def share(self, matrix: FloatArray, n_components: int) -> FloatArray:
+        """Return one (d, d) covariance, repeated for all components in this form."""
 
     @abstractmethod
     def clip(self, covariances: FloatArray, floor: float) -> FloatArray:
@@ -164,6 +168,9 @@ class _Matrices(CovarianceStructure):
         solved: FloatArray = dtrsm(1.0, root.T, diff.T, side=1, lower=0, trans_a=0, overwrite_b=1)
         return solved.T
 
+    def share(self, matrix: FloatArray, n_components: int) -> FloatArray:
+        return np.broadcast_to(matrix, self.shape(n_components, len(matrix)))
+
     def dense(self, covariances: FloatArray, n_components: int, dim: int) -> FloatArray:
         return np.broadcast_to(covariances, (n_components, dim, dim))
 
@@ -196,14 +203,14 @@ class _Matrices(CovarianceStructure):
 
 
 class _Variances(CovarianceStructure):
-    """Diagonal covariances: one variance a column, or one for all columns (spherical)."""
+    """Diagonal covariances, one variance a column or (spherical) for all; one set a component or (tied) for all."""
 
-    def __init__(self, *, spherical: bool) -> None:
-        self.spherical = spherical
-        self.name = "spherical" if spherical else "diag"
+    def __init__(self, *, spherical: bool, tied: bool) -> None:
+        self.spherical, self.tied = spherical, tied
+        self.name = ("tied_" if tied else "") + ("spherical" if spherical else "diag")
 
     def shape(self, n_components: int, dim: int) -> tuple[int, ...]:
-        return (n_components,) if self.spherical else (n_components, dim)
+        return (() if self.tied else (n_components,)) + (() if self.spherical else (dim,))
 
     def second_moment(self, diff: FloatArray, weights: FloatArray) -> FloatArray:
         return (diff * diff) @ weights
@@ -215,22 +222,41 @@ class _Variances(CovarianceStructure):
         return scatter
 
     def estimate(self, scatter: FloatArray, masses: FloatArray, prior: InverseWishart | None) -> FloatArray:
-        dim = scatter.shape[1]
-        moment, count = (scatter.sum(axis=1), dim * masses) if self.spherical else (scatter, masses[:, None])
+        n_components, dim = scatter.shape
+        moment, count = scatter, masses[:, None]
+        if self.tied:
+            moment, count = moment.sum(axis=0, keepdims=True), count.sum(axis=0, keepdims=True)
+        if self.spherical:
+            moment, count = moment.sum(axis=1, keepdims=True), count * dim
         if prior is not None:
             moment, count = moment + self._scale(prior, dim), count + prior.dof + 2
         covariances: FloatArray = moment / count
-        return covariances
+        return covariances.reshape(self.shape(n_components, dim))
 
     def _scale(self, prior: InverseWishart, dim: int) -> FloatArray:
-        diagonal = np.diagonal(prior.scale_matrix(dim))
+        return self._diagonal(prior.scale_matrix(dim))
+
+    def _diagonal(self, matrix: FloatArray) -> FloatArray:
+        """Return the diagonal, or its mean, as a vector of length d or 1."""
+        diagonal = np.diagonal(matrix)
         return diagonal.mean(keepdims=True) if self.spherical else diagonal
+
+    def share(self, matrix: FloatArray, n_components: int) -> FloatArray:
+        values = np.broadcast_to(
+            self._diagonal(matrix), (1 if self.tied else n_components, 1 if self.spherical else len(matrix))
+        )
+        return values.reshape(self.shape(n_components, len(matrix)))
 
     def clip(self, covariances: FloatArray, floor: float) -> FloatArray:
         return np.maximum(covariances, floor)
 
+    def _variances(self, covariances: FloatArray, n_components: int) -> FloatArray:
+        """Return the variances as (M, d) or (M, 1)."""
+        variances = covariances.reshape(1 if self.tied else n_components, -1)
+        return np.broadcast_to(variances, (n_components, variances.shape[1]))
+
     def factor(self, covariances: FloatArray, n_components: int, dim: int) -> Factor:
-        variances = covariances.reshape(n_components, -1)
+        variances = self._variances(covariances, n_components)
         bad = ~(variances > 0).all(axis=1)
         if bad.any():
             raise DegenerateComponent(int(np.argmax(bad)), "has a variance that is not positive", REMEDY)
@@ -241,11 +267,12 @@ class _Variances(CovarianceStructure):
         return diff / factor.roots[component][:, None]
 
     def dense(self, covariances: FloatArray, n_components: int, dim: int) -> FloatArray:
-        return covariances.reshape(n_components, -1, 1) * np.eye(dim)
+        return self._variances(covariances, n_components)[:, :, None] * np.eye(dim)
 
     def log_prior(self, covariances: FloatArray, dim: int, prior: InverseWishart) -> float:
-        scale = np.broadcast_to(self._scale(prior, dim), covariances.shape)
-        return prior.log_density(np.log(covariances), scale / covariances, np.log(scale), 1)
+        variances = covariances.reshape(-1, 1 if self.spherical else dim)
+        scale = np.broadcast_to(self._scale(prior, dim), variances.shape)
+        return prior.log_density(np.log(variances), scale / variances, np.log(scale), 1)
 
     def pack(self, covariances: FloatArray) -> FloatArray:
         return np.log(covariances).ravel()
@@ -259,8 +286,10 @@ STRUCTURES: dict[str, CovarianceStructure] = {
     for structure in (
         _Matrices(tied=False),
         _Matrices(tied=True),
-        _Variances(spherical=False),
-        _Variances(spherical=True),
+        _Variances(spherical=False, tied=False),
+        _Variances(spherical=True, tied=False),
+        _Variances(spherical=False, tied=True),
+        _Variances(spherical=True, tied=True),
     )
 }
 
@@ -270,8 +299,8 @@ def covariance_structure(name: str) -> CovarianceStructure:
 
     Parameters
     ----------
-    name : {'full', 'tied', 'diag', 'spherical'}
-        The name.
+    name : {'full', 'tied', 'diag', 'spherical', 'tied_diag', 'tied_spherical'}
+        The name; in mclust's letters VVV, EEE, VVI, VII, EEI and EII.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Gaussian components with full, tied, diagonal or spherical covariances (note, section 4)."""
+"""Gaussian components with full, diagonal or spherical covariances, tied or not (note, section 4)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from emlib.priors import InverseWishart
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GaussianParameters:
     """Means and covariances of M Gaussians in d dimensions.
 
@@ -26,9 +26,9 @@ class GaussianParameters:
     means : ndarray of shape (M, d)
         In the units of the data.
     covariances : ndarray
-        Shape (M, d, d) for ``full``, (d, d) for ``tied``, (M, d) for ``diag``, (M,) for ``spherical``; in
-        squared units.
-    covariance_type : {'full', 'tied', 'diag', 'spherical'}
+        Shape (M, d, d) for ``full``, (d, d) for ``tied``, (M, d) for ``diag``, (M,) for ``spherical``,
+        (d,) for ``tied_diag``, () for ``tied_spherical``; in squared units.
+    covariance_type : {'full', 'tied', 'diag', 'spherical', 'tied_diag', 'tied_spherical'}
         How the covariances are parametrised.
 
     Raises
@@ -72,7 +72,7 @@ class GaussianParameters:
         return covariance_structure(self.covariance_type).dense(self.covariances, *self.means.shape)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GaussianStatistics:
     """Sums over rows of r, r (x - c) and r (x - c)(x - c)^T, for each component's reference c.
 
@@ -112,8 +112,9 @@ class Gaussian:
 
     Parameters
     ----------
-    covariance_type : {'full', 'tied', 'diag', 'spherical'}
-        One free matrix a component, one for all, one variance a column, or one a component.
+    covariance_type : {'full', 'tied', 'diag', 'spherical', 'tied_diag', 'tied_spherical'}
+        One free matrix a component; one for all; one variance a column; one a component; and the last two shared
+        by all components.
     covariance_floor : float or None
         Lower bound on the eigenvalues of the covariances, in squared units of the data. The M-step under this
         constraint clips eigenvalues and is exact, so the log-likelihood still never falls.
@@ -279,10 +280,7 @@ class Gaussian:
         if self.prior is not None:
             dim = len(matrix)
             matrix = (mass * matrix + self.prior.scale_matrix(dim)) / (mass + self.prior.dof + dim + 1)
-        variances = np.diagonal(matrix)
-        forms = {"full": matrix, "tied": matrix, "diag": variances, "spherical": variances.mean()}
-        shape = self.structure.shape(n_components, len(matrix))
-        covariances = np.broadcast_to(forms[self.covariance_type], shape).copy()
+        covariances = self.structure.share(matrix, n_components)
         return covariances if self.covariance_floor is None else self.structure.clip(covariances, self.covariance_floor)
 
     def log_prior(self, theta: GaussianParameters) -> float:
@@ -297,7 +295,21 @@ class Gaussian:
         -------
         float
             The log density.
+
+        Raises
+        ------
+        ValueError
+            If a covariance is below the floor: such a start is outside the parameter space.
         """
+        if self.covariance_floor is not None:
+            smallest = np.linalg.eigvalsh(theta.dense_covariances)[:, 0]
+            below = smallest < self.covariance_floor * (1 - 1e-9)  # clipping leaves rounding
+            if below.any():
+                m = int(np.argmax(below))
+                raise ValueError(
+                    f"the covariance of component {m} has an eigenvalue {smallest[m]:.3g} below "
+                    f"covariance_floor={self.covariance_floor:.3g}: start from covariances above the floor"
+                )
         if self.prior is None:
             return 0.0
         return self.structure.log_prior(theta.covariances, theta.means.shape[1], self.prior)

@@ -1,0 +1,134 @@
+"""Exact invariants of EM on random problems of every component family."""
+
+from __future__ import annotations
+
+import hypothesis.strategies as st
+import numpy as np
+from hypothesis import assume, given
+
+from tests import invariants
+from tests.problems import GAUSSIAN_KINDS, Problem, problems, seeds, thorough
+
+
+def assume_interior(problem: Problem) -> None:
+    """Leave out problems in which a category never occurs: its probability 0 has no finite coordinate."""
+    *_, theta = problem.iterates(2)
+    assume(np.isfinite(problem.model.pack(theta)).all())
+
+
+@thorough(120)
+@given(problems())
+def test_no_step_lowers_the_log_likelihood(problem: Problem) -> None:
+    invariants.ascent(problem)
+
+
+@thorough(120)
+@given(problems())
+def test_m_step_matches_moments(problem: Problem) -> None:
+    invariants.moment_matching(problem)
+
+
+@thorough(80)
+@given(problems())
+def test_m_step_averages_responsibilities(problem: Problem) -> None:
+    invariants.mixing_weights(problem)
+
+
+@thorough(80)
+@given(problems())
+def test_log_likelihood_is_q_plus_h(problem: Problem) -> None:
+    invariants.decomposition(problem)
+
+
+@thorough(80)
+@given(problems(), seeds())
+def test_m_step_beats_other_parameters(problem: Problem, rng: np.random.Generator) -> None:
+    assume_interior(problem)
+    invariants.maximises_q(problem, rng)
+
+
+@thorough(40)
+@given(problems(("gaussian-full",)))
+def test_start_from_responsibilities_is_the_textbook_m_step(problem: Problem) -> None:
+    invariants.textbook_start(problem)
+
+
+@thorough(120)
+@given(problems())
+def test_densities_are_those_of_scipy(problem: Problem) -> None:
+    invariants.matches_scipy(problem)
+
+
+@thorough(80)
+@given(problems(dim=1))
+def test_density_of_one_column_integrates_to_one(problem: Problem) -> None:
+    invariants.integrates_to_one(problem)
+
+
+@thorough(24)
+@given(problems((*GAUSSIAN_KINDS, "bernoulli", "categorical", "poisson"), dim=2))
+def test_density_of_two_columns_integrates_to_one(problem: Problem) -> None:
+    invariants.integrates_to_one(problem)
+
+
+@thorough(120)
+@given(problems(), seeds())
+def test_order_of_rows_columns_and_labels_does_not_matter(problem: Problem, rng: np.random.Generator) -> None:
+    invariants.permutations(problem, rng)
+
+
+@thorough(100)
+@given(problems(GAUSSIAN_KINDS), seeds())
+def test_affine_maps_of_the_data_map_the_answer(problem: Problem, rng: np.random.Generator) -> None:
+    invariants.affine_equivariance(problem, rng)
+
+
+@thorough(100)
+@given(problems(GAUSSIAN_KINDS))
+def test_data_far_from_the_origin(problem: Problem) -> None:
+    invariants.far_from_the_origin(problem)
+
+
+@thorough(100)
+@given(problems(), seeds())
+def test_integer_weights_are_repetition(problem: Problem, rng: np.random.Generator) -> None:
+    invariants.weights_are_repetition(problem, rng)
+
+
+@thorough(80)
+@given(problems(), st.floats(1e-3, 1e3))
+def test_scaled_weights_scale_the_log_likelihood(problem: Problem, factor: float) -> None:
+    invariants.weights_scale(problem, factor)
+
+
+@thorough(60)
+@given(problems())
+def test_fishers_identity(problem: Problem) -> None:
+    assume_interior(problem)
+    invariants.fisher(problem)
+
+
+@thorough(60)
+@given(problems())
+def test_gradient_of_q_vanishes_at_the_m_step(problem: Problem) -> None:
+    assume_interior(problem)
+    invariants.stationary_m_step(problem)
+
+
+@thorough(100)
+@given(problems(), st.integers(1, 90))
+def test_statistics_add_up_over_chunks(problem: Problem, size: int) -> None:
+    invariants.chunking(problem, size)
+
+
+@thorough(120)
+@given(problems())
+def test_pack_and_unpack(problem: Problem) -> None:
+    assume_interior(problem)
+    invariants.pack_round_trip(problem)
+
+
+@thorough(100)
+@given(problems())
+def test_reported_log_likelihood_is_that_of_the_reported_parameters(problem: Problem) -> None:
+    invariants.honest_result(problem)

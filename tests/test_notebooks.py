@@ -15,6 +15,7 @@ from notebook_rules import KERNELSPEC, RULES, Notebook, Rule, saved_figures
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+EXPECTED_NOTEBOOKS = 2  # raise it with every notebook that lands
 
 # Notebooks that may turn a comparison off, each with the reason, and how many there may be.
 MARKERS_ALLOWED: dict[str, str] = {}
@@ -32,6 +33,10 @@ def test_notebook_keeps_the_rule(path: Path, rule: Rule) -> None:
         assert MARKERS_ALLOWED[path.stem].strip(), "an exception needs its reason"
         return
     assert rule(read(path)) == []
+
+
+def test_no_notebook_is_lost() -> None:
+    assert len(NOTEBOOKS) >= EXPECTED_NOTEBOOKS
 
 
 def test_exceptions_stay_within_the_budget() -> None:

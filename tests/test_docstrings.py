@@ -7,12 +7,12 @@ import pkgutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import docstring_rules
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 import emlib
+from tests import docstring_rules
 
 
 def modules() -> Iterator[str]:

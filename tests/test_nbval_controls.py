@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.image
-import notebook_rules
 import pytest
 from nbformat import v4
-from notebook_rules import KERNELSPEC, Notebook
+
+from tests import notebook_rules
+from tests.notebook_rules import KERNELSPEC, Notebook
 
 ROOT = Path(__file__).parents[1]
 NUMBER, FORMULA, PICTURE = 1, 2, 3  # the sample's code cells; cell 0 is the title

@@ -9,9 +9,10 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-import notebook_rules as rules
 import pytest
-from notebook_rules import KERNELSPEC, RULES, Notebook, Rule, saved_figures
+
+from tests import notebook_rules as rules
+from tests.notebook_rules import KERNELSPEC, RULES, Notebook, Rule, saved_figures
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

@@ -168,7 +168,7 @@ def permutations(problem: Problem, rng: np.random.Generator) -> None:
 
 
 def symmetry_group(covariance_type: str, dim: int, rng: np.random.Generator) -> Array:
-    """Return a random matrix under which a covariance type is closed: any, diagonal times permutation, or similarity."""
+    """Return a random matrix that maps a covariance type into itself: any, scaled permutation, or similarity."""
     if covariance_type in ("full", "tied"):
         orthogonal = np.linalg.qr(rng.standard_normal((2, dim, dim)))[0]
         return orthogonal[0] @ np.diag(rng.uniform(0.2, 5, dim)) @ orthogonal[1]

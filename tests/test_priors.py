@@ -174,9 +174,7 @@ def test_wrong_floors_are_refused(floor: float) -> None:
 
 def test_start_below_the_floor_is_refused() -> None:
     x = np.random.default_rng(0).normal(size=(20, 1))
-    fit = GaussianMixture(
-        1, covariance_floor=0.5, weights_init=[1.0], means_init=[[0.0]], covariances_init=[[[0.1]]]
-    )
+    fit = GaussianMixture(1, covariance_floor=0.5, weights_init=[1.0], means_init=[[0.0]], covariances_init=[[[0.1]]])
     with pytest.raises(ValueError, match=r"component 0 .*0\.1 below covariance_floor=0\.5"):
         fit.fit(x)
 

@@ -68,7 +68,7 @@ class Status(enum.Enum):
     INTERRUPTED = "interrupted"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Iteration(Generic[Theta]):
     """What a callback is shown after each iteration.
 
@@ -93,7 +93,7 @@ class Iteration(Generic[Theta]):
     distance: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EMResult(Generic[Theta]):
     """What an EM run reached, and how it ended.
 
@@ -138,7 +138,8 @@ def aitken_distance(trace: list[float] | FloatArray) -> float:
     EM converges linearly: near the limit each gain is the one before times a rate c < 1, and what is
     still to come is the geometric series ``gain * c / (1 - c)`` (Boehning et al. 1994, Ann. Inst.
     Statist. Math. 46, 373-388). The rate is the larger of the last two ratios of gains, so that one small step is not
-    mistaken for the end.
+    mistaken for the end. The estimate knows only the direction in which EM is moving now: beside a saddle a slower
+    one may still be hidden, which a small `tol` brings out and a loose one does not.
 
     Parameters
     ----------
@@ -333,6 +334,6 @@ def _steps(max_iter: int, progress: bool) -> Any:
     numbers = range(max_iter + 1)
     if not progress:
         return numbers
-    from tqdm.auto import tqdm
+    from tqdm import tqdm
 
     return tqdm(numbers, desc="EM", unit="it")

@@ -204,13 +204,13 @@ class GaussianMixture(Estimator):
         family = Gaussian(self.covariance_type, covariance_floor=self.covariance_floor, prior=self.covariance_prior)
         rows = as_rows(X, sample_weight)
         _check_enough(rows, self.n_components, family)
-        restarts = self._run_all(family, rows)
+        restarts, interrupted = self._run_all(family, rows)
         best = max(restarts, key=lambda run: (run.status is not Status.DEGENERATE, run.objective))
-        interrupted = restarts[-1].status is Status.INTERRUPTED
         self.n_features_in_ = rows.x.shape[1]
-        self.feature_names_in_ = feature_names(X)
-        if self.feature_names_in_ is None:
-            del self.feature_names_in_
+        vars(self).pop("feature_names_in_", None)
+        names = feature_names(X)
+        if names is not None:
+            self.feature_names_in_ = names
         self.restarts_ = tuple(restarts)
         self.result_ = best
         self.theta_ = best.theta
@@ -226,7 +226,7 @@ class GaussianMixture(Estimator):
         if self.init not in SEEDINGS:
             raise ValueError(f"init must be one of {', '.join(SEEDINGS)}, got {self.init!r}")
 
-    def _run_all(self, family: Gaussian, rows: Rows) -> list[EMResult[GaussianMixtureParameters]]:
+    def _run_all(self, family: Gaussian, rows: Rows) -> tuple[list[EMResult[GaussianMixtureParameters]], bool]:
         """Run EM from each start; an interrupt ends the loop and keeps what was reached."""
         model = Mixture(family, weight_prior=self.weight_prior)
         given = (self.weights_init, self.means_init, self.covariances_init)
@@ -234,11 +234,16 @@ class GaussianMixture(Estimator):
         seeds = np.random.default_rng(self.random_state).integers(2**63, size=n_runs)
         runs: list[EMResult[GaussianMixtureParameters]] = []
         for seed in seeds:
-            start = self._start(family, rows, np.random.default_rng(seed))
-            runs.append(em(model, rows, start, tol=self.tol, max_iter=self.max_iter, progress=self.progress))
+            try:
+                start = self._start(family, rows, np.random.default_rng(seed))
+                runs.append(em(model, rows, start, tol=self.tol, max_iter=self.max_iter, progress=self.progress))
+            except KeyboardInterrupt:  # before the first E-step of a run was done
+                if not runs:
+                    raise
+                return runs, True
             if runs[-1].status is Status.INTERRUPTED:
-                break
-        return runs
+                return runs, True
+        return runs, False
 
     def _start(self, family: Gaussian, rows: Rows, rng: np.random.Generator) -> GaussianMixtureParameters:
         """Return the start: what the user gave, the rest from clusters around seeds or the given means."""
@@ -494,17 +499,18 @@ def _checked_theta(
 def _check_enough(rows: Rows, n_components: int, family: Gaussian) -> None:
     """Raise if there are too few rows, or columns without variance that nothing bounds from below."""
     n = len(rows.x) if rows.weights is None else int(np.count_nonzero(rows.weights))
+    counted = "" if rows.weights is None else " of positive weight"
     regularised = family.covariance_floor is not None or family.prior is not None
     if n < n_components:
-        raise ValueError(f"the data have n_samples = {n} rows, fewer than n_components = {n_components}")
+        raise ValueError(f"the data have n_samples = {n} rows{counted}, fewer than n_components = {n_components}")
     if n < 2 and not regularised:
-        raise ValueError(f"the data have n_samples = {n} row; a covariance needs at least 2")
-    counted = rows.x if rows.weights is None else rows.x[rows.weights > 0]
-    constant = np.flatnonzero(np.ptp(counted, axis=0) == 0)
+        raise ValueError(f"the data have n_samples = {n} row{counted}; a covariance needs at least 2")
+    x = rows.x if rows.weights is None else rows.x[rows.weights > 0]
+    constant = np.flatnonzero(np.ptp(x, axis=0) == 0)
     if (
         regularised
         or constant.size == 0
-        or (family.covariance_type.endswith("spherical") and constant.size < counted.shape[1])
+        or (family.covariance_type.endswith("spherical") and constant.size < x.shape[1])
     ):
         return
     listed = ", ".join(str(column) for column in constant)

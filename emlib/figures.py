@@ -21,11 +21,11 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.figure import Figure
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
     from emlib._types import FloatArray
 
-__all__ = ["Problem", "blend", "check", "ellipse", "save", "style"]
+__all__ = ["Problem", "blend", "check", "ellipse", "rounded", "save", "style"]
 
 MANIFEST = "manifest.json"
 NAME = re.compile(r"[a-z0-9]+([_-][a-z0-9]+)*")
@@ -91,6 +91,25 @@ def blend(first: str, second: str) -> LinearSegmentedColormap:
     return LinearSegmentedColormap.from_list(f"{first}-{second}", [to_rgb(first), to_rgb(second)])
 
 
+def rounded(**arrays: ArrayLike) -> dict[str, NDArray[Any]]:
+    """Return arrays rounded to six significant digits: draw these and save these.
+
+    The last bits of a result depend on the processor and its libraries, and a vector file shows them. A figure that is
+    drawn from rounded numbers comes out the same everywhere, and its stored data are exactly what it shows.
+
+    Parameters
+    ----------
+    **arrays : array_like
+        Numbers of any shape, by name.
+
+    Returns
+    -------
+    dict of str to ndarray
+        For the ``data`` of :func:`save`.
+    """
+    return {name: np.array(_rounded(np.asarray(array))) for name, array in arrays.items()}
+
+
 def ellipse(mean: ArrayLike, covariance: ArrayLike, probability: float = 0.95) -> FloatArray:
     """Return the outline of the ellipse that holds a given share of a Gaussian in the plane.
 
@@ -106,7 +125,7 @@ def ellipse(mean: ArrayLike, covariance: ArrayLike, probability: float = 0.95) -
     Returns
     -------
     ndarray of shape (2, 181)
-        Coordinates of a closed line, ready for ``ax.plot(*ellipse(...))``.
+        Coordinates of a closed line, rounded to six significant digits, ready for ``ax.plot(*ellipse(...))``.
 
     Raises
     ------
@@ -121,7 +140,7 @@ def ellipse(mean: ArrayLike, covariance: ArrayLike, probability: float = 0.95) -
     angle = np.linspace(0, 2 * np.pi, 181)
     radius = np.sqrt(-2 * np.log1p(-probability))  # the squared distance is exponential with mean 2 in the plane
     circle = radius * np.array([np.cos(angle), np.sin(angle)])
-    return center[:, None] + np.linalg.cholesky(matrix) @ circle
+    return np.array(_rounded(center[:, None] + np.linalg.cholesky(matrix) @ circle))
 
 
 def save(
@@ -339,7 +358,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
 def _check_figure(folder: Path, name: str, entry: dict[str, Any]) -> list[Problem]:
     """Return what is wrong with one figure."""
     problems = [
-        Problem(name, f"the manifest has no {field}; draw the figure again")
+        Problem(name, f"the manifest has no {field}; run `make notebooks`")
         for field in ("caption", "alt")
         if not entry.get(field)
     ]
@@ -348,9 +367,9 @@ def _check_figure(folder: Path, name: str, entry: dict[str, Any]) -> list[Proble
     for extension, expected in hashes.items():
         path = folder / f"{name}.{extension}"
         if not path.is_file():
-            problems.append(Problem(name, f"{path.name} is missing; draw the figure again"))
+            problems.append(Problem(name, f"{path.name} is missing; run `make notebooks`"))
         elif _sha256(path.read_bytes()) != expected:
-            problems.append(Problem(name, f"{path.name} is not the file of the manifest; draw the figure again"))
+            problems.append(Problem(name, f"{path.name} is not the file of the manifest; run `make notebooks`"))
     return problems
 
 

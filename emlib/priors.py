@@ -76,7 +76,7 @@ class Dirichlet:
         return float(constant + (self.concentration - 1) * np.log(weights).sum())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class InverseWishart:
     r"""Inverse-Wishart prior on covariances.
 

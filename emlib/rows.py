@@ -15,7 +15,7 @@ CHUNK = 4096
 """Rows in a chunk: the temporaries of an E-step (rows x components) then stay in the cache."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rows:
     """Checked data, ready for an E-step.
 

@@ -24,7 +24,7 @@ Sums = TypeVar("Sums")
 EPS = float(np.finfo(np.float64).eps)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MixtureParameters(Generic[Params]):
     """Mixing weights and the parameters of the components.
 
@@ -55,7 +55,7 @@ class MixtureParameters(Generic[Params]):
         object.__setattr__(self, "weights", weights)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MixtureStatistics(Generic[Sums]):
     """Expected sufficient statistics of a mixture; they add up over rows.
 
@@ -411,9 +411,16 @@ class Mixture(Generic[Params, Sums]):
         -------
         MixtureParameters
             The parameters.
+
+        Raises
+        ------
+        ValueError
+            If a log ratio of weights is not finite: a weight of zero has none.
         """
         family: Any = self.family
         n_ratios = len(like.weights) - 1
+        if not np.isfinite(vector[:n_ratios]).all():
+            raise ValueError("a log ratio of weights is not finite: a mixture with a weight of 0 cannot be unpacked")
         ratios = np.append(vector[:n_ratios], 0.0)
         weights = np.exp(ratios - ratios.max())
         return MixtureParameters(weights / weights.sum(), family.unpack(vector[n_ratios:], like.components))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from emlib._types import FloatArray, IntArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CategoricalParameters:
     """Probabilities of K categories, for M components and d columns.
 
@@ -183,7 +183,14 @@ class Categorical(TotalsFamily):
         -------
         CategoricalParameters
             The parameters.
+
+        Raises
+        ------
+        ValueError
+            If a coordinate is not finite: a probability of zero has no log ratio.
         """
+        if not np.isfinite(vector).all():
+            raise ValueError("a coordinate is not finite: distributions with a probability of 0 cannot be unpacked")
         n_components, dim, k = like.probabilities.shape
         logits = np.zeros((n_components, dim, k))
         logits[:, :, :-1] = vector.reshape(n_components, dim, k - 1)

@@ -23,7 +23,7 @@ EPS = float(np.finfo(np.float64).eps)
 REMEDY = "Use covariance_floor, a covariance_prior, fewer components or another start."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Factor:
     """Square roots of the covariances of a mixture.
 

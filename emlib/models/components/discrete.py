@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from emlib._types import BoolArray, FloatArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Totals:
     """Sums over rows of r and of r x; they add up over chunks.
 

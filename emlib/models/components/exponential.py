@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from emlib._types import FloatArray, IntArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ExponentialParameters:
     """Rates of M components for d columns.
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from emlib.priors import InverseWishart
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GaussianParameters:
     """Means and covariances of M Gaussians in d dimensions.
 
@@ -72,7 +72,7 @@ class GaussianParameters:
         return covariance_structure(self.covariance_type).dense(self.covariances, *self.means.shape)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GaussianStatistics:
     """Sums over rows of r, r (x - c) and r (x - c)(x - c)^T, for each component's reference c.
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 OneParams = TypeVar("OneParams")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class KeptRows:
     """The rows themselves with their responsibilities: adding two of them keeps both.
 

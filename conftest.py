@@ -1,0 +1,21 @@
+"""What nbval does not do by itself: compare pictures, byte for byte, as every other output."""
+
+from __future__ import annotations
+
+import pytest
+from nbval.plugin import IPyNbFile
+
+PICTURES = ("image/png", "image/jpeg")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add an option for matplotlibs other than the locked one, which may draw other pixels."""
+    parser.addoption("--no-compare-images", action="store_true", help="do not compare the pictures in notebooks")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Take pictures off the list of what nbval passes over."""
+    if config.getoption("--no-compare-images"):
+        return
+    for notebook in {item.parent for item in items if isinstance(item.parent, IPyNbFile)}:
+        notebook.skip_compare = tuple(key for key in notebook.skip_compare if key not in PICTURES)

@@ -1,0 +1,75 @@
+"""The data sets are the published ones, and cannot be changed by accident."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable
+from importlib import resources
+
+import numpy as np
+import pytest
+
+from emlib.datasets import Dataset, load_faithful, load_iris
+
+SHA256 = {
+    "faithful.csv": "d40b983752ab7ec0b15b740089c3ca7b7b59d0c7433a029a1714d134de1e8d14",
+    "iris.csv": "91eb642c3adbc7bad8e99c930c11fa3a5cc8a07262c7a753b4e6ecf405f2e05e",
+}
+
+
+@pytest.mark.parametrize("file", SHA256)
+def test_files_are_unchanged(file: str) -> None:
+    content = resources.files("emlib.datasets").joinpath(file).read_bytes()
+    assert hashlib.sha256(content).hexdigest() == SHA256[file]
+
+
+def test_faithful_is_the_published_table() -> None:
+    faithful = load_faithful()
+    assert faithful.data.shape == (272, 2)
+    # R: colMeans(faithful) and sapply(faithful, sd)
+    np.testing.assert_allclose(faithful.data.mean(axis=0), [3.487783, 70.897059], atol=5e-7)
+    np.testing.assert_allclose(faithful.data.std(axis=0, ddof=1), [1.141371, 13.594974], atol=5e-7)
+    assert faithful.feature_names == ("eruptions", "waiting")
+    assert faithful.units == ("min", "min")
+    assert faithful.target is None
+    assert faithful.target_names == ()
+
+
+def test_iris_is_fishers_table() -> None:
+    iris = load_iris()
+    assert iris.data.shape == (150, 4)
+    np.testing.assert_allclose(iris.data.mean(axis=0), [5.843333, 3.057333, 3.758, 1.199333], atol=5e-7)
+    assert iris.feature_names == ("sepal_length", "sepal_width", "petal_length", "petal_width")
+    assert iris.target_names == ("setosa", "versicolor", "virginica")
+    assert iris.target is not None
+    np.testing.assert_array_equal(iris.target, np.repeat([0, 1, 2], 50))
+    # Rows 35 and 38 are where the copy of the UCI repository departs from Fisher.
+    np.testing.assert_array_equal(iris.data[[34, 37]], [[4.9, 3.1, 1.5, 0.2], [4.9, 3.6, 1.4, 0.1]])
+
+
+def test_iris_is_scikit_learns() -> None:
+    from sklearn import datasets
+
+    theirs = datasets.load_iris()
+    np.testing.assert_array_equal(load_iris().data, theirs.data)
+    np.testing.assert_array_equal(load_iris().target, theirs.target)
+
+
+@pytest.mark.parametrize("load", [load_faithful, load_iris])
+def test_data_sets_are_read_only_values_with_a_source(load: Callable[[], Dataset]) -> None:
+    dataset = load()
+    assert dataset.data.dtype == np.float64
+    assert len(dataset.feature_names) == len(dataset.units) == dataset.data.shape[1]
+    assert dataset.source.strip()
+    with pytest.raises(ValueError, match="read-only"):
+        dataset.data[0, 0] = 0.0
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Dataset.__setattr__(dataset, "name", "other")
+
+
+def test_the_classes_of_iris_are_read_only() -> None:
+    target = load_iris().target
+    assert target is not None
+    with pytest.raises(ValueError, match="read-only"):
+        target[0] = 1

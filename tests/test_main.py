@@ -1,0 +1,59 @@
+"""The command line knows its commands and imports only the one that is called."""
+
+from __future__ import annotations
+
+import importlib
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+from emlib.__main__ import COMMANDS, main
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_that_does_not_depend_on_the_terminal(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    printed = []
+    for columns in ("40", "200"):
+        monkeypatch.setenv("COLUMNS", columns)
+        with pytest.raises(SystemExit) as stop:
+            main([command, "--help"])
+        assert stop.value.code == 0
+        printed.append(capsys.readouterr().out)
+    assert printed[0] == printed[1]
+    assert printed[0].startswith(f"usage: python -m emlib {command}")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_a_function_main_of_its_module(command: str) -> None:
+    assert callable(importlib.import_module(COMMANDS[command][0]).main)
+
+
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    assert stop.value.code == 0
+    printed = capsys.readouterr().out
+    assert all(text in printed for _, text in COMMANDS.values())
+
+
+@pytest.mark.parametrize("arguments", [[], ["no-such-command"]])
+def test_an_unknown_command_is_an_error(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    assert "COMMAND" in capsys.readouterr().err
+
+
+def test_python_dash_m_emlib_exits_with_the_status_of_the_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = Path(__file__).parents[1]
+    monkeypatch.setattr(sys, "argv", ["emlib", "figures", str(root / "figures")])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_path(str(root / "emlib" / "__main__.py"), run_name="__main__")
+    assert stop.value.code == 0
+    assert "problems: 0" in capsys.readouterr().out

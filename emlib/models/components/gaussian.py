@@ -43,8 +43,8 @@ class GaussianParameters:
 
     def __post_init__(self) -> None:
         means, covariances = frozen(self.means), frozen(self.covariances)
-        if means.ndim != 2:
-            raise ValueError(f"means must have shape (n_components, n_features), got {means.shape}")
+        if means.ndim != 2 or means.size == 0:
+            raise ValueError(f"means must have shape (n_components, n_features), at least (1, 1), got {means.shape}")
         expected = covariance_structure(self.covariance_type).shape(*means.shape)
         if covariances.shape != expected:
             raise ValueError(

@@ -44,7 +44,8 @@ class GaussianParameters:
     def __post_init__(self) -> None:
         means, covariances = frozen(self.means), frozen(self.covariances)
         if means.ndim != 2 or means.size == 0:
-            raise ValueError(f"means must have shape (n_components, n_features), at least (1, 1), got {means.shape}")
+            empty = ", which is empty" if means.size == 0 else ""
+            raise ValueError(f"means must have shape (n_components, n_features), got {means.shape}{empty}")
         expected = covariance_structure(self.covariance_type).shape(*means.shape)
         if covariances.shape != expected:
             raise ValueError(

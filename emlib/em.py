@@ -34,6 +34,8 @@ class EMModel(Protocol[Theta, Stats]):
 
     ``prepare(data, sample_weight)``
         called once; what it returns is what ``e_step`` reads. Validates, cuts into chunks.
+    ``check_start(theta)``
+        called once; raises ValueError for a start outside the parameter space.
     ``log_prior(theta)``
         log density of the parameters, in nats; added to the log-likelihood in the trace (MAP-EM).
     ``rounding(theta, data)``
@@ -250,6 +252,7 @@ class _Run(Generic[Theta, Stats]):
         self.model, self.data, self.tol = model, data, tol
         self.log_prior: Callable[[Theta], float] = getattr(model, "log_prior", _flat)
         self.trace: list[float] = []
+        getattr(model, "check_start", _flat)(theta)
         self._accept(0, theta)
 
     def step(self) -> None:

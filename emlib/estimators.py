@@ -472,7 +472,7 @@ class GaussianMixture(Estimator):
 
     def _mixture(self) -> Mixture[GaussianParameters, Any]:
         """Return the fitted mixture as a model; floor and prior do not matter after the fit."""
-        return Mixture(Gaussian(self.theta_.components.covariance_type))
+        return Mixture(Gaussian(self._fitted_theta().components.covariance_type))
 
 
 def _checked_means(means: ArrayLike, n_components: int, dim: int) -> FloatArray:

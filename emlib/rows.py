@@ -36,7 +36,15 @@ class Rows:
         return float(len(self.x)) if self.weights is None else float(self.weights.sum())
 
     def chunks(self) -> Iterator[tuple[FloatArray, FloatArray | None]]:
-        """Yield ``(rows, weights)`` for one chunk after the other."""
+        """Yield one chunk of rows after the other.
+
+        Yields
+        ------
+        rows : ndarray of shape (n, d)
+            The next rows, at most CHUNK of them.
+        weights : ndarray of shape (n,) or None
+            Their weights; None when every row counts once.
+        """
         for start in range(0, len(self.x), CHUNK):
             part = slice(start, start + CHUNK)
             yield self.x[part], None if self.weights is None else self.weights[part]

@@ -372,7 +372,7 @@ def test_known_parameters_have_no_fit() -> None:
         ([1.0], [[0.0]], [[[0.0]]], "component 0 has a variance that is not positive"),
         ([1.0], [[np.nan]], [[[1.0]]], "means contain NaN or inf"),
         ([[1.0]], [[0.0]], [[[1.0]]], r"weights must have shape \(n_components,\), got \(1, 1\)"),
-        ([], np.zeros((0, 1)), np.zeros((0, 1, 1)), r"weights must have shape"),
+        ([], np.zeros((0, 1)), np.zeros((0, 1, 1)), r"means must have shape .* got \(0, 1\), which is empty"),
         ([np.nan], [[0.0]], [[[1.0]]], "finite"),
     ],
 )

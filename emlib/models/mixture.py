@@ -243,6 +243,23 @@ class Mixture(Generic[Params, Sums]):
         stats = self.family.statistics(None, rows.x, weighted)
         return self.m_step(MixtureStatistics(weighted.sum(axis=0), stats))
 
+    def check_start(self, theta: MixtureParameters[Params]) -> None:
+        """Refuse a start outside the parameter space, where the family has one to check.
+
+        Parameters
+        ----------
+        theta : MixtureParameters
+            Where EM is to start.
+
+        Raises
+        ------
+        ValueError
+            If the family refuses it.
+        """
+        check = getattr(self.family, "check_start", None)
+        if check is not None:
+            check(theta.components)
+
     def log_prior(self, theta: MixtureParameters[Params]) -> float:
         """Return the log prior density of the parameters, in nats; 0 without priors.
 

@@ -15,9 +15,9 @@ OneParams = TypeVar("OneParams")
 class Family(Protocol[Params, Sums]):
     """M components of one kind at once; the statistics add up over chunks of rows.
 
-    A family may also offer ``check(x)`` (refuse rows outside its support), ``log_prior(theta)``,
-    ``sensitivity(theta)`` (amplification of rounding), ``sample(theta, labels, rng)``, ``pack(theta)`` and
-    ``unpack(vector, like)``; a mixture uses them where they are.
+    A family may also offer ``check(x)`` (refuse rows outside its support), ``check_start(theta)``,
+    ``log_prior(theta)``, ``sensitivity(theta)`` (amplification of rounding), ``sample(theta, labels, rng)``,
+    ``pack(theta)`` and ``unpack(vector, like)``; a mixture uses them where they are.
     """
 
     def log_prob(self, theta: Params, x: FloatArray, /) -> FloatArray:

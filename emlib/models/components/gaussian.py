@@ -43,8 +43,9 @@ class GaussianParameters:
 
     def __post_init__(self) -> None:
         means, covariances = frozen(self.means), frozen(self.covariances)
-        if means.ndim != 2:
-            raise ValueError(f"means must have shape (n_components, n_features), got {means.shape}")
+        if means.ndim != 2 or means.size == 0:
+            empty = ", which is empty" if means.size == 0 else ""
+            raise ValueError(f"means must have shape (n_components, n_features), got {means.shape}{empty}")
         expected = covariance_structure(self.covariance_type).shape(*means.shape)
         if covariances.shape != expected:
             raise ValueError(
@@ -283,6 +284,31 @@ class Gaussian:
         covariances = self.structure.share(matrix, n_components)
         return covariances if self.covariance_floor is None else self.structure.clip(covariances, self.covariance_floor)
 
+    def check_start(self, theta: GaussianParameters) -> None:
+        """Refuse a start outside the parameter space.
+
+        Parameters
+        ----------
+        theta : GaussianParameters
+            Where EM is to start.
+
+        Raises
+        ------
+        ValueError
+            If a covariance has an eigenvalue below the floor.
+        """
+        if self.covariance_floor is None:
+            return
+        values = np.linalg.eigvalsh(theta.dense_covariances)
+        # Eigenvalues are known to rounding of the largest one; a clipped matrix is on the floor to that.
+        below = values[:, 0] < self.covariance_floor - 8 * values.shape[1] * EPS * values[:, -1]
+        if below.any():
+            m = int(np.argmax(below))
+            raise ValueError(
+                f"the covariance of component {m} has an eigenvalue {values[m, 0]:.6g} below "
+                f"covariance_floor={self.covariance_floor:.6g}: start from covariances above the floor"
+            )
+
     def log_prior(self, theta: GaussianParameters) -> float:
         """Return the log prior density of the covariances, in nats; 0 without a prior.
 
@@ -295,21 +321,7 @@ class Gaussian:
         -------
         float
             The log density.
-
-        Raises
-        ------
-        ValueError
-            If a covariance is below the floor: such a start is outside the parameter space.
         """
-        if self.covariance_floor is not None:
-            smallest = np.linalg.eigvalsh(theta.dense_covariances)[:, 0]
-            below = smallest < self.covariance_floor * (1 - 1e-9)  # clipping leaves rounding
-            if below.any():
-                m = int(np.argmax(below))
-                raise ValueError(
-                    f"the covariance of component {m} has an eigenvalue {smallest[m]:.3g} below "
-                    f"covariance_floor={self.covariance_floor:.3g}: start from covariances above the floor"
-                )
         if self.prior is None:
             return 0.0
         return self.structure.log_prior(theta.covariances, theta.means.shape[1], self.prior)

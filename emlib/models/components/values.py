@@ -23,7 +23,7 @@ def frozen(values: ArrayLike) -> FloatArray:
     Returns
     -------
     ndarray
-        The same numbers, not writeable.
+        The same numbers in the same shape, not writeable.
     """
     array = np.array(values, dtype=np.float64)
     array.flags.writeable = False

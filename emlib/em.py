@@ -7,6 +7,7 @@ and says honestly why it stopped.
 from __future__ import annotations
 
 import enum
+import numbers
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
@@ -189,8 +190,8 @@ def em(
     sample_weight : array_like of shape (n,), optional
         Weights of the rows, passed to ``prepare``; integer weights equal repeated rows.
     tol : float
-        The run has converged when the Aitken estimate of the rise still to come is at most `tol` nats,
-        or when the gains are lost in rounding. ``tol=0`` runs exactly `max_iter` iterations.
+        The run has converged when the Aitken estimate of the rise still to come is at most `tol` nats of the objective,
+        weights included, or when the gains are lost in rounding. ``tol=0`` runs exactly `max_iter` iterations.
     max_iter : int
         The most iterations to run; reaching it is never called converged.
     callback : callable, optional
@@ -211,10 +212,7 @@ def em(
     ValueError
         If `tol`, `max_iter`, the data or the start are invalid.
     """
-    if not tol >= 0:
-        raise ValueError(f"tol must be at least 0, got {tol}")
-    if max_iter < 0:
-        raise ValueError(f"max_iter must be at least 0, got {max_iter}")
+    _check_options(tol, max_iter)
     prepared = _prepare(model, data, sample_weight)
     run = _Run(model, prepared, theta, tol)
     status, message = Status.MAX_ITER, f"stopped after max_iter={max_iter} iterations, not converged"
@@ -316,6 +314,13 @@ class _Run(Generic[Theta, Stats]):
             message=message,
             distance=state.distance,
         )
+
+
+def _check_options(tol: Any, max_iter: Any) -> None:
+    if not isinstance(tol, numbers.Real) or not 0 <= float(tol) < float("inf"):
+        raise ValueError(f"tol must be at least 0, got {tol!r}: a finite number of nats")
+    if not isinstance(max_iter, numbers.Integral) or int(max_iter) < 0:
+        raise ValueError(f"max_iter must be at least 0, got {max_iter!r}: a whole number of iterations")
 
 
 def _flat(theta: object) -> float:

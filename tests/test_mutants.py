@@ -186,10 +186,10 @@ class Mutant:
 
 
 def weights_dropped_from_e_step(patch: Patch) -> None:
-    def log_joint(self: Mixture[Any, Any], theta: Any, data: Any) -> Any:
-        return self.family.log_prob(theta.components, getattr(data, "x", data))
+    def log_joint(self: Mixture[Any, Any], theta: Any, x: Any) -> Any:
+        return self.family.log_prob(theta.components, x)
 
-    patch.setattr(Mixture, "log_joint", log_joint)
+    patch.setattr(Mixture, "_log_joint", log_joint)
 
 
 def two_pi_dropped(patch: Patch) -> None:
@@ -274,7 +274,7 @@ def unbiased_covariance(patch: Patch) -> None:
 
 
 def hard_assignment(patch: Patch) -> None:
-    def chunk(self: Mixture[Any, Any], theta: Any, x: Any, weights: Any, _first_row: int) -> Any:
+    def chunk(self: Mixture[Any, Any], theta: Any, x: Any, weights: Any, *_where: Any) -> Any:
         log_joint = self.log_joint(theta, x)
         hard = np.eye(log_joint.shape[1])[log_joint.argmax(axis=1)]
         hard *= np.ones((len(x), 1)) if weights is None else weights[:, None]
@@ -470,7 +470,7 @@ def unweighted_totals(patch: Patch) -> None:
 def joint_for_posterior(patch: Patch) -> None:
     """Errata B6: alpha_m p_m(x_i) in place of the responsibilities, the weights made to sum to one again."""
 
-    def chunk(self: Mixture[Any, Any], theta: Any, x: Any, weights: Any, _first_row: int) -> Any:
+    def chunk(self: Mixture[Any, Any], theta: Any, x: Any, weights: Any, *_where: Any) -> Any:
         log_joint = self.log_joint(theta, x)
         joint = np.exp(log_joint) * (np.ones((len(x), 1)) if weights is None else weights[:, None])
         value = log_sum_exp(log_joint) @ (np.ones(len(x)) if weights is None else weights)

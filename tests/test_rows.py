@@ -85,12 +85,20 @@ def test_total_weight_is_the_n_of_the_note() -> None:
     assert as_rows(GOOD, [0.5, 0, 2]).total_weight == 2.5
 
 
-def test_rows_pass_through_and_take_new_weights() -> None:
+def test_rows_pass_through_but_take_no_second_weights() -> None:
     rows = as_rows(GOOD, [1, 2, 3])
     assert as_rows(rows) is rows
-    assert as_rows(rows, [4, 5, 6]).total_weight == 15
-    with pytest.raises(ValueError, match="one weight a row"):
-        as_rows(rows, [4, 5])
+    with pytest.raises(ValueError, match="these rows were prepared before"):
+        as_rows(rows, [4, 5, 6])
+
+
+def test_rows_without_weight_are_left_out_and_the_others_keep_their_numbers() -> None:
+    rows = as_rows(GOOD, [0, 2, 3])
+    assert_array_equal(rows.x, np.asarray(GOOD)[1:])
+    assert rows.weights is not None
+    assert_array_equal(rows.weights, [2, 3])
+    assert [rows.number(k) for k in range(2)] == [1, 2]
+    assert as_rows(GOOD).number(2) == 2
 
 
 @pytest.mark.parametrize("n", [1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK + 7])

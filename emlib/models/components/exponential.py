@@ -9,7 +9,7 @@ import numpy as np
 
 from emlib.errors import DegenerateComponent
 from emlib.models.components.discrete import Totals, TotalsFamily, refuse
-from emlib.models.components.values import frozen
+from emlib.models.components.values import check_columns, frozen
 
 if TYPE_CHECKING:
     from emlib._types import FloatArray, IntArray
@@ -74,7 +74,13 @@ class Exponential(TotalsFamily):
         -------
         ndarray of shape (n, M)
             In nats.
+
+        Raises
+        ------
+        ValueError
+            If data and parameters have different numbers of columns.
         """
+        check_columns(x, theta.rates.shape[1])
         return np.log(theta.rates).sum(axis=1) - x @ theta.rates.T
 
     def from_statistics(self, stats: Totals) -> ExponentialParameters:

@@ -10,11 +10,13 @@ import numpy as np
 
 from emlib.errors import DegenerateComponent
 from emlib.models.components.covariance import EPS, REMEDY, Factor, covariance_structure
-from emlib.models.components.values import frozen
+from emlib.models.components.values import check_columns, frozen
+from emlib.priors import InverseWishart
 
 if TYPE_CHECKING:
     from emlib._types import FloatArray, IntArray
-    from emlib.priors import InverseWishart
+
+LARGEST = 1e151  # its square, summed over a million rows, is still finite
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +128,8 @@ class Gaussian:
     ------
     ValueError
         If an option is unknown or out of range.
+    TypeError
+        If the prior is something else.
 
     Notes
     -----
@@ -140,12 +144,49 @@ class Gaussian:
         covariance_floor: float | None = None,
         prior: InverseWishart | None = None,
     ) -> None:
+        if not (prior is None or isinstance(prior, InverseWishart)):
+            raise TypeError(f"the prior on covariances must be an InverseWishart or None, got {prior!r}")
         self.structure = covariance_structure(covariance_type)
         if covariance_floor is not None and not (np.isfinite(covariance_floor) and covariance_floor > 0):
             raise ValueError(f"covariance_floor must be a positive number or None, got {covariance_floor}")
         self.covariance_type = covariance_type
         self.covariance_floor = covariance_floor
         self.prior = prior
+
+    def check(self, x: FloatArray) -> None:
+        """Refuse data whose squares leave the range of floating point.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n, d)
+            Rows of data.
+
+        Raises
+        ------
+        ValueError
+            Naming the first row and column beyond 1e151, or a column that varies by less than 1e-151.
+        """
+        large = np.abs(x) > LARGEST
+        if large.any():
+            row, column = (int(k) for k in np.argwhere(large)[0])
+            raise ValueError(
+                f"row {row}, column {column} is {x[row, column]:g}: squares of numbers beyond {LARGEST:g} overflow. "
+                "Rescale the column."
+            )
+        spread = np.ptp(x, axis=0)
+        small = (spread > 0) & (spread < 1 / LARGEST)
+        if small.any():
+            column = int(np.argmax(small))
+            raise ValueError(
+                f"column {column} varies by {spread[column]:g} only: squares below {1 / LARGEST:g} underflow. "
+                "Rescale the column."
+            )
+
+    def _check_fits(self, theta: GaussianParameters, x: FloatArray) -> None:
+        """Raise if the parameters belong to another type or number of columns."""
+        if theta.covariance_type != self.covariance_type:
+            raise ValueError(f"the parameters are {theta.covariance_type!r}, the family is {self.covariance_type!r}")
+        check_columns(x, theta.means.shape[1])
 
     def log_prob(self, theta: GaussianParameters, x: FloatArray) -> FloatArray:
         """Return log densities.
@@ -165,13 +206,12 @@ class Gaussian:
         Raises
         ------
         ValueError
-            If the number of columns differs from that of the parameters.
+            If the parameters are of another covariance type or number of columns.
         DegenerateComponent
             If a covariance is singular.
         """
+        self._check_fits(theta, x)
         n_components, dim = theta.means.shape
-        if x.shape[1] != dim:
-            raise ValueError(f"the data have {x.shape[1]} columns, the parameters {dim}")
         factor = theta.factor
         columns = np.ascontiguousarray(x.T)
         distances = np.empty((n_components, len(x)))

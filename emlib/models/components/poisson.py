@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emlib.models.components.discrete import Totals, TotalsFamily, refuse, sum_x_log
-from emlib.models.components.values import frozen
+from emlib.models.components.values import check_columns, frozen
 
 if TYPE_CHECKING:
     from emlib._types import FloatArray, IntArray
@@ -73,7 +73,13 @@ class Poisson(TotalsFamily):
         -------
         ndarray of shape (n, M)
             In nats; -inf where a rate of zero meets a positive count.
+
+        Raises
+        ------
+        ValueError
+            If data and parameters have different numbers of columns.
         """
+        check_columns(x, theta.rates.shape[1])
         from scipy.special import gammaln
 
         constant = gammaln(x + 1).sum(axis=1)

@@ -151,6 +151,12 @@ def test_categories_and_columns_are_not_confused() -> None:
         Mixture(Categorical(3)).log_density(theta, np.zeros((4, 2)))
 
 
+def test_another_number_of_categories() -> None:
+    theta = MixtureParameters([1.0], CategoricalParameters(np.full((1, 2, 4), 0.25)))
+    with pytest.raises(ValueError, match="the parameters have 4 categories, the family 3"):
+        Mixture(Categorical(3)).log_density(theta, np.zeros((4, 2)))
+
+
 # --- edges of the parameter space -----------------------------------------------------------------------------
 
 

@@ -235,6 +235,14 @@ def test_a_weight_of_zero_cannot_be_unpacked() -> None:
         Mixture(Poisson()).unpack(Mixture(Poisson()).pack(theta), theta)
 
 
+def test_unpacking_far_coordinates_does_not_overflow() -> None:
+    model, like = Mixture(Poisson()), MixtureParameters([0.2, 0.3, 0.5], PoissonParameters([[1.0], [2.0], [3.0]]))
+    theta = model.unpack(np.array([800.0, -800.0, 0.0, 0.0, 0.0]), like)
+    assert_allclose(theta.weights, [1, 0, 0], atol=1e-300)
+    classes = CategoricalParameters([[[0.2, 0.3, 0.5]]])
+    assert_allclose(Categorical(3).unpack(np.array([800.0, -800.0]), classes).probabilities, [[[1, 0, 0]]], atol=1e-300)
+
+
 # --- components of one's own ----------------------------------------------------------------------------------
 
 

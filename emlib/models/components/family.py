@@ -16,7 +16,7 @@ class Family(Protocol[Params, Sums]):
     """M components of one kind at once; the statistics add up over chunks of rows.
 
     A family may also offer ``check(x)`` (refuse rows outside its support), ``check_start(theta)``,
-    ``log_prior(theta)``, ``sensitivity(theta)`` (amplification of rounding), ``sample(theta, labels, rng)``,
+    ``log_prior(theta)``, ``magnitude(theta, x)`` (for rounding), ``sample(theta, labels, rng)``,
     ``pack(theta)`` and ``unpack(vector, like)``; a mixture uses them where they are.
     """
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
-from emlib.models.components.family import as_family
+from emlib.models.components.separate import as_family
 from emlib.models.components.values import frozen
 from emlib.priors import Dirichlet
 from emlib.rows import Rows, as_rows

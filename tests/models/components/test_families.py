@@ -23,8 +23,7 @@ from emlib import (
     Status,
     em,
 )
-from emlib.models.components.family import as_family
-from emlib.models.components.separate import Separate
+from emlib.models.components.separate import Separate, as_family
 from tests.problems import KINDS, Geometric, make_problem
 
 DISCRETE = ("poisson", "bernoulli", "categorical", "exponential", "user-geometric")

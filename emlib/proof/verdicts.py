@@ -236,12 +236,12 @@ def prove_for_sizes(
 
     Examples
     --------
-    >>> def trace(size):
+    >>> def frobenius(size):
     ...     a = sp.Matrix(size, size, sp.symbols(f"a:{size * size}"))
-    ...     return prove_equal(a.trace(), a.T.trace(), statement="tr A = tr A'")
-    >>> print(prove_for_sizes(trace, range(2, 6)))
-    proved for n = 2..5: tr A = tr A'
-      method: identity of polynomials
+    ...     return prove_equal((a.T * a).trace(), sum(entry**2 for entry in a), statement="tr A'A = sum of squares")
+    >>> print(prove_for_sizes(frobenius, range(2, 6)))
+    proved for n = 2..5: tr A'A = sum of squares
+      method: both sides read the same after SymPy's own evaluation
     """
     found: list[Certificate] = []
     run = list(sizes)

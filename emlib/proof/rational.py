@@ -14,14 +14,10 @@ from typing import Any
 
 import sympy as sp
 
-from emlib.proof.certificates import shorten
+from emlib.proof.conditions import Conditions
 
 LARGEST_POWER = 64
 LARGEST_TO_FACTOR = 60  # terms; factoring the argument of a log beyond that costs seconds
-
-
-Notes = dict[str, None]
-Labels = list[tuple[sp.Expr, str]]
 
 
 @dataclass(frozen=True)
@@ -73,26 +69,25 @@ class Quotient:
 
 @dataclass(frozen=True)
 class RationalForm:
-    """The standard form of an expression: numerator, denominators, and what was assumed on the way."""
+    """The standard form of an expression: its numerator over the common denominator."""
 
     numerator: sp.Expr
-    conditions: tuple[str, ...]
 
     @property
     def is_zero(self) -> bool:
-        """Whether the expression vanishes wherever its conditions hold."""
+        """Whether the expression vanishes wherever it is defined."""
         return bool(self.numerator == 0)
 
 
-def rational_form(expr: sp.Expr, names: Mapping[str, sp.Expr] | None = None) -> RationalForm:
-    """Return the numerator of `expr` over the common denominator, with the side conditions.
+def rational_form(expr: sp.Expr, conditions: Conditions | None = None) -> RationalForm:
+    """Return the numerator of `expr` over the common denominator.
 
     Parameters
     ----------
     expr : sympy.Expr
         A scalar; `log` is split over products, `exp` over sums, other functions count as symbols.
-    names : mapping of str to sympy.Expr, optional
-        Names for long denominators and arguments of log in the conditions, such as ``{"det(A)": D}``.
+    conditions : Conditions, optional
+        Where to note that the arguments of log are positive.
 
     Returns
     -------
@@ -106,71 +101,47 @@ def rational_form(expr: sp.Expr, names: Mapping[str, sp.Expr] | None = None) -> 
     Examples
     --------
     >>> a, b = sp.symbols("a b")
-    >>> form = rational_form(1 / (a - b) + 1 / (b - a))
-    >>> form.is_zero, form.conditions
-    (True, ('a - b != 0',))
+    >>> rational_form(1 / (a - b) + 1 / (b - a)).is_zero
+    True
     """
-    notes: dict[str, None] = {}
-    labels = _labels(names)
-    plain = _standard(sp.sympify(expr), notes, labels)
-    quotient = _lift(plain, notes, labels)
-    return RationalForm(quotient.top.as_expr(), tuple(sorted(notes)))
+    return RationalForm(_lift(_standard(sp.sympify(expr), conditions or Conditions())).top.as_expr())
 
 
-def split_logs(expr: sp.Expr, names: Mapping[str, sp.Expr] | None = None) -> tuple[sp.Expr, tuple[str, ...]]:
-    """Return `expr` with every log of a product split, inside sums too, and the conditions that needs.
+def split_logs(expr: sp.Expr, conditions: Conditions) -> sp.Expr:
+    """Return `expr` with every log of a product split, inside sums too; what that needs goes to `conditions`.
 
     Examples
     --------
     >>> a, b = sp.symbols("a b")
-    >>> split_logs(sp.log(a * b))
+    >>> needed = Conditions()
+    >>> split_logs(sp.log(a * b), needed), needed.lines()
     (log(a) + log(b), ('a > 0', 'b > 0'))
     """
-    notes: dict[str, None] = {}
-    if expr.has(sp.log):
-        labels = _labels(names)
-        expr = expr.replace(sp.log, lambda argument: _split_log(argument, notes, labels))
-    return expr, tuple(sorted(notes))
+    return expr.replace(sp.log, lambda argument: _split_log(argument, conditions)) if expr.has(sp.log) else expr
 
 
-def _labels(names: Mapping[str, sp.Expr] | None) -> Labels:
-    return [(sp.expand(value), name) for name, value in (names or {}).items()]
-
-
-def _note(notes: Notes, labels: Labels, value: sp.Expr, relation: str) -> None:
-    known = value.is_positive or (relation == "!= 0" and value.is_nonzero)
-    if known:
-        return
-    for expanded, name in labels:
-        if value in (expanded, -expanded) or sp.expand(value * sp.Poly(expanded).LC() - expanded) == 0:
-            notes[f"{name} {relation}"] = None
-            return
-    text = str(value)
-    notes[f"{shorten(text, 80)} {relation}"] = None
-
-
-def _standard(expr: sp.Expr, notes: Notes, labels: Labels) -> sp.Expr:
+def _standard(expr: sp.Expr, conditions: Conditions) -> sp.Expr:
     """Rebuild the expression with the arguments of its opaque parts in standard form."""
     if not expr.args or not expr.has(sp.Function, sp.Pow):
         return expr
     if expr.func in (sp.Add, sp.Mul):
-        return expr.func(*(_standard(arg, notes, labels) for arg in expr.args))
+        return expr.func(*(_standard(arg, conditions) for arg in expr.args))
     if isinstance(expr, sp.Pow):
         base, exponent = expr.args
         if exponent.is_Integer:
-            return _standard(base, notes, labels) ** exponent
-        return _tidy(base, notes, labels) ** _tidy(exponent, notes, labels)
+            return _standard(base, conditions) ** exponent
+        return _tidy(base, conditions) ** _tidy(exponent, conditions)
     if isinstance(expr, sp.log):
-        return _split_log(_standard(expr.args[0], notes, labels), notes, labels)
+        return _split_log(_standard(expr.args[0], conditions), conditions)
     if isinstance(expr, sp.exp):
-        return sp.exp(_tidy(expr.args[0], notes, labels))
+        return sp.exp(_tidy(expr.args[0], conditions))
     if isinstance(expr, sp.Function) and all(isinstance(arg, sp.Expr) for arg in expr.args):
-        return expr.func(*(_tidy(arg, notes, labels) for arg in expr.args))
+        return expr.func(*(_tidy(arg, conditions) for arg in expr.args))
     return expr
 
 
-def _tidy(expr: sp.Expr, notes: Notes, labels: Labels) -> sp.Expr:
-    return sp.expand(sp.cancel(_standard(expr, notes, labels)))
+def _tidy(expr: sp.Expr, conditions: Conditions) -> sp.Expr:
+    return sp.expand(sp.cancel(_standard(expr, conditions)))
 
 
 def _exp_parts(node: sp.exp) -> list[tuple[sp.exp, int]]:
@@ -182,16 +153,16 @@ def _exp_parts(node: sp.exp) -> list[tuple[sp.exp, int]]:
     return parts
 
 
-def _split_log(argument: sp.Expr, notes: Notes, labels: Labels) -> sp.Expr:
+def _split_log(argument: sp.Expr, conditions: Conditions) -> sp.Expr:
     """Return the log of a product as a sum of logs; every factor then has to be positive."""
-    quotient = _lift(argument, notes, labels)
+    quotient = _lift(argument)
     parts = [(quotient.top, 1), *((key, -exponent) for key, exponent in quotient.under.items())]
     total = sp.Integer(0)
     for polynomial, times in parts:
         constant, factors = _factors(polynomial)
         total += times * _log_of_number(constant)
         for factor, exponent in factors:
-            total += times * exponent * _log_of_factor(factor, notes, labels)
+            total += times * exponent * _log_of_factor(factor, conditions)
     return total
 
 
@@ -216,10 +187,10 @@ def _log_of_number(value: sp.Rational) -> sp.Expr:
     return sp.Add(*(power * sp.log(prime) for prime, power in sp.factorint(value).items()))
 
 
-def _log_of_factor(factor: sp.Expr, notes: Notes, labels: Labels) -> sp.Expr:
+def _log_of_factor(factor: sp.Expr, conditions: Conditions) -> sp.Expr:
     if isinstance(factor, sp.exp):
         return factor.args[0]
-    _note(notes, labels, factor, "> 0")
+    conditions.add_positive(factor)
     return sp.log(factor)
 
 
@@ -243,7 +214,7 @@ def _generators(expr: sp.Expr) -> list[sp.Expr]:
     return sorted(found, key=sp.default_sort_key)
 
 
-def _lift(expr: sp.Expr, notes: Notes, labels: Labels) -> Quotient:
+def _lift(expr: sp.Expr) -> Quotient:
     """Read an expression into the ring of its generators; note every denominator."""
     generators = _generators(expr)
     ring = sp.polys.rings.PolyRing(generators or [sp.Dummy("unused")], sp.QQ)
@@ -259,8 +230,6 @@ def _lift(expr: sp.Expr, notes: Notes, labels: Labels) -> Quotient:
             value = functools.reduce(Quotient.__mul__, factors)
         elif isinstance(node, sp.Pow):
             base, exponent = read(node.args[0]), int(node.args[1])
-            if exponent < 0 and base.top:
-                _note(notes, labels, base.top.monic().as_expr(), "!= 0")
             value = base.power(exponent)
         else:
             join = Quotient.__add__ if node.is_Add else Quotient.__mul__

@@ -26,6 +26,7 @@ from emlib.proof.certificates import (
     Witness,
     shorten,
 )
+from emlib.proof.conditions import Conditions
 from emlib.proof.evaluate import Unreadable
 from emlib.proof.exact import exact_check
 from emlib.proof.numeric import agree
@@ -158,10 +159,11 @@ def prove_equal(
     assumed = [f"{key} = {shorten(str(value), 80)}" for key, value in given.items()]
     assumed += [str(rule) for rule in claim.normalised] + [f"{family} is symmetric" for family in claim.symmetric]
     try:
-        scope, method, needed = _prove(claim, names or {})
+        needed = Conditions(names)
+        scope, method = _prove(claim, needed)
     except ZeroDivisionError as error:
         raise ValueError(f"{statement}: {error}") from error
-    notes = tuple(dict.fromkeys([*assumed, *sorted(needed), *conditions]))
+    notes = tuple(dict.fromkeys([*assumed, *needed.lines(), *conditions]))
     reason = (f"both sides are zero: {allow_zero}",) if allow_zero else ()
     return Certificate(statement, method, scope, notes, (*rests_on, *reason))
 
@@ -241,7 +243,7 @@ def prove_for_sizes(
     ...     return prove_equal((a.T * a).trace(), sum(entry**2 for entry in a), statement="tr A'A = sum of squares")
     >>> print(prove_for_sizes(frobenius, range(2, 6)))
     proved for n = 2..5: tr A'A = sum of squares
-      method: both sides read the same after SymPy's own evaluation
+      method: both sides evaluate to the same expression
     """
     found: list[Certificate] = []
     run = list(sizes)
@@ -331,27 +333,23 @@ def _refuse_zero(lhs: Any, rhs: Any, statement: str, allow_zero: str) -> None:
 # --- how it is proved ---------------------------------------------------------------------------
 
 
-def _prove(claim: _Claim, names: Mapping[str, sp.Expr]) -> tuple[Scope, str, list[str]]:
-    sizes = {str(symbol) for side in (claim.lhs, claim.rhs) for symbol in sizes_of(side)}
-    if claim.lhs == claim.rhs:
-        return Scope.every(*sizes), "both sides read the same after SymPy's own evaluation", []
-    conditions: list[str] = []
+def _prove(claim: _Claim, conditions: Conditions) -> tuple[Scope, str]:
+    scope = Scope.every(*{str(symbol) for side in (claim.lhs, claim.rhs) for symbol in sizes_of(side)})
     methods: set[str] = set()
     for left, right, ranges in _entries(claim):
-        difference, notes = split_logs(left - right, names)
-        conditions += notes
+        for side in (left, right):
+            conditions.add_denominators(side)
+        difference = split_logs(left, conditions) - split_logs(right, conditions)
         if _needs_sums(difference, claim):
-            conditions += _stated_ranges(difference, claim)
             methods.add("normal form of finite sums")
+            _add_ranges(difference, claim, conditions)
             difference = normal_form(difference, ranges=ranges, symmetric=claim.symmetric, normalised=claim.normalised)
-        form = rational_form(difference, names)
+        form = rational_form(difference, conditions)
         if not form.is_zero:
             _give_up(claim, form.numerator)
-        conditions += form.conditions
-    if not methods:
-        divided = any(note.endswith("!= 0") for note in conditions)
-        methods.add(f"identity of {'rational functions' if divided else 'polynomials'}")
-    return Scope.every(*sizes), "; ".join(sorted(methods)), conditions
+    if claim.lhs == claim.rhs:
+        return scope, "both sides evaluate to the same expression"
+    return scope, "; ".join(sorted(methods)) or "identity of rational functions"
 
 
 def _entries(claim: _Claim) -> Iterator[tuple[sp.Expr, sp.Expr, Mapping[Any, tuple[Any, Any]]]]:
@@ -381,13 +379,11 @@ def _needs_sums(expr: sp.Expr, claim: _Claim) -> bool:
     return compound or bool(entries and claim.symmetric)
 
 
-def _stated_ranges(expr: sp.Expr, claim: _Claim) -> list[str]:
-    """Return the ranges of the free indices that the proof used, as conditions."""
-    known = {**ranges_of_entries(expr), **claim.ranges}
-    named = {index: limit for index, limit in known.items() if index in expr.free_symbols and not index.is_Dummy}
-    return [
-        f"{low} <= {index} <= {high}" for index, (low, high) in sorted(named.items(), key=lambda item: str(item[0]))
-    ]
+def _add_ranges(expr: sp.Expr, claim: _Claim, conditions: Conditions) -> None:
+    """State the ranges of the free indices as conditions."""
+    for index, (low, high) in {**ranges_of_entries(expr), **claim.ranges}.items():
+        if index in expr.free_symbols and not index.is_Dummy:
+            conditions.add(f"{low} <= {index} <= {high}")
 
 
 def _give_up(claim: _Claim, rest: sp.Expr) -> NoReturn:

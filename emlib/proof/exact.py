@@ -350,7 +350,7 @@ def _flat(left: Any, right: Any) -> Iterator[tuple[Any, Any]]:
             yield from _flat(*pair)
         return
     for value in (left, right):
-        if isinstance(value, float | complex | sp.Float) or not hasattr(value, "__mul__"):
+        if isinstance(value, float | complex | str | sp.Float) or not hasattr(value, "__mul__"):
             raise TypeError(f"exact_check compares exact numbers, not the {type(value).__name__} {value!r}")
     yield left, right
 

@@ -249,7 +249,7 @@ def exact_claims():
         def claim(draw):
             s = draw.symmetric(SIZE, "S") if symmetric else draw.matrix(SIZE, SIZE, "A")
             cof = cofactors(s)
-            for row, column in PAIRS[:3]:
+            for row, column in PAIRS[:2]:
                 where = (column, row) if swap else (row, column)
                 yield det_slope(s, row, column, symmetric), factor(row, column) * cof[where[0]][where[1]]
 
@@ -259,7 +259,7 @@ def exact_claims():
         def claim(draw):
             s = draw.symmetric(SIZE, "S")
             back = inverse(s)
-            for row, column in PAIRS[:3]:
+            for row, column in PAIRS[:2]:
                 yield log_det_slope(s, row, column), factor(row, column) * back[row][column]
 
         return claim
@@ -314,7 +314,7 @@ def test_in_floats_at_size_50(wrong):
         s = np.zeros((50, 50), dtype=theta.dtype)
         for value, (row, column) in zip(theta, places, strict=True):
             s[row, column] = s[column, row] = value
-        return np.trace(s @ b)
+        return (s * b.T).sum()
 
     slope = numeric_gradient(of_free_entries, np.array([upper[place] for place in places]))
     diagonal = np.diag(np.diag(b))

@@ -71,7 +71,8 @@ def functions(a, b):
     yield (a * b).trace()
     yield (a * a * b).trace()
     yield determinant(a)
-    yield (y.T * a.T * b * a * y)[0]
+    if a.rows == 2:
+        yield (y.T * a.T * b * a * y)[0]
 
 
 @functools.cache

@@ -69,10 +69,10 @@ def claim(rng):
     """Return a tree that holds a sum at the top, or next to it."""
     names = ["k", "h"]
     top = rng.choice(("i", "j", "l"))
-    summed = ("sum", top, rng.choice(RANGES), tree(rng, [*names, top, top], rng.choice((0, 1, 1, 2))))
+    summed = ("sum", top, rng.choice(RANGES), tree(rng, [*names, top, top], rng.choice((0, 0, 1, 1, 2))))
     if rng.random() < 0.6:
         return summed
-    return (rng.choice(("add", "mul")), summed, tree(rng, names, rng.choice((0, 1, 2))))
+    return (rng.choice(("add", "mul")), summed, tree(rng, names, rng.choice((0, 1, 1))))
 
 
 # --- tree to SymPy ---

@@ -121,6 +121,7 @@ def prove_equal(
     Returns
     -------
     Certificate
+        How it was shown, and how far.
 
     Raises
     ------
@@ -181,6 +182,7 @@ def refute(lhs: Any, rhs: Any, **assumptions: Any) -> Witness:
     Returns
     -------
     Witness
+        The point and both values.
 
     Raises
     ------
@@ -235,6 +237,8 @@ def prove_for_sizes(
         The first size at which the claim fails.
     TypeError
         `claim` returned something that is not a proof.
+    ValueError
+        No size is given.
 
     Examples
     --------

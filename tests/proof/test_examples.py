@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,3 +17,9 @@ def test_docstring_examples(name):
     result = doctest.testmod(importlib.import_module(f"emlib.proof.{name}"))
     assert result.attempted > 0
     assert result.failed == 0
+
+
+def test_without_sympy_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sympy", None)
+    with pytest.raises(ImportError, match=r"emlib\[notebooks\]"):
+        importlib.reload(emlib.proof)

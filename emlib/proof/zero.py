@@ -1,0 +1,76 @@
+"""Deciding whether a scalar or a sum of words is zero."""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from emlib.proof import words
+from emlib.proof.letters import Atom, Letter, Poly
+from emlib.proof.limits import spend
+
+MOST_CLEARED = 4
+LARGEST_SCALAR = 2_000  # nodes of a scalar that is brought over one denominator
+
+
+def scalar_vanishes(value: sp.Expr) -> bool:
+    """Whether a scalar is 0 as a rational function of its atoms, roots, logarithms and exponentials.
+
+    Logarithms of products are split, which supposes positive factors.
+    """
+    if value == 0:
+        return True
+    spend(value.count_ops(), LARGEST_SCALAR, "a scalar")
+    tidy = value.replace(sp.log, _split_log)
+    numerator = sp.expand(sp.numer(sp.together(sp.expand(tidy))))
+    return bool(numerator == 0) or bool(sp.expand(sp.powsimp(numerator)) == 0)
+
+
+def _split_log(argument: sp.Expr) -> sp.Expr:
+    return sp.expand_log(sp.log(sp.factor(argument)), force=True)
+
+
+def leftover(poly: Poly) -> Poly:
+    """Return the poly without the words whose coefficient vanishes."""
+    kept = {word: value for word, value in poly.terms.items() if not scalar_vanishes(value)}
+    return Poly(kept, poly.rows, poly.cols)
+
+
+def vanishes(poly: Poly) -> bool:
+    """Whether a poly is the zero matrix; inverses of sums are cleared by multiplying with the sum."""
+    return any(not rest.terms for rest in _cleared(leftover(poly)))
+
+
+def _cleared(poly: Poly) -> list[Poly]:
+    """Return what the poly becomes when up to `MOST_CLEARED` inverses at its ends are multiplied away."""
+    seen = {poly.key: poly}
+    frontier = [poly]
+    for _ in range(MOST_CLEARED):
+        following = []
+        for current in frontier:
+            for candidate in _multiplied(current):
+                if not candidate.terms:
+                    return [candidate]
+                if candidate.key not in seen:
+                    seen[candidate.key] = candidate
+                    following.append(candidate)
+        frontier = following
+    return list(seen.values())
+
+
+def _multiplied(poly: Poly) -> list[Poly]:
+    left = {word.letters[0] for word in poly.terms if word.letters and _is_sum(word.letters[0])}
+    right = {word.letters[-1] for word in poly.terms if word.letters and _is_sum(word.letters[-1])}
+    results = [words.times(letter.parts[0], poly) for letter in sorted(left, key=_by_key)]
+    results += [words.times(poly, letter.parts[0]) for letter in sorted(right, key=_by_key)]
+    return [leftover(result) for result in results]
+
+
+def _is_sum(letter: Letter) -> bool:
+    return letter.kind == "inverse"
+
+
+def _by_key(letter: Letter) -> str:
+    return letter.key
+
+
+__all__ = ["Atom", "leftover", "scalar_vanishes", "vanishes"]

@@ -52,10 +52,16 @@ class Letter:
 
     @cached_property
     def key(self) -> str:
-        """The text of the letter with its sizes, where they matter."""
+        """The text of the letter with structure and sizes.
+
+        SymPy's caches may hand back any equal object of an earlier computation, so letters that differ in
+        anything have to differ in their keys.
+        """
         inside = ", ".join(part.key for part in self.parts)
         if self.kind == "symbol":
-            text = f"inv({self.name})" if self.inverted else self.name
+            shape = f"{self.cols},{self.rows}" if self.transposed else f"{self.rows},{self.cols}"
+            named = f"{self.name}[{self.structure},{shape}]"
+            text = f"inv({named})" if self.inverted else named
         elif self.kind == "ones":
             text = f"ones[{self.cols if self.transposed else self.rows}]"
         else:
@@ -76,7 +82,8 @@ class Letter:
     def __str__(self) -> str:
         inside = ", ".join(str(part) for part in self.parts)
         if self.kind == "symbol":
-            return self.key
+            text = f"inv({self.name})" if self.inverted else self.name
+            return text + "'" * self.transposed
         text = "ones" if self.kind == "ones" else f"{SPELLING[self.kind]}({inside})"
         return text + "'" * self.transposed
 

@@ -1,4 +1,7 @@
-"""Limits on work: a formula from a stranger ends in an error within its time, never in a hang."""
+"""Limits on work: a formula from a stranger ends in an error within its time, never in a hang.
+
+Work is counted in terms, so that the answer is the same on every machine; the clock is the last resort.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,23 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 
 
 class OutOfBudget(RuntimeError):
     """The work took longer, or grew larger, than was allowed."""
 
 
+@dataclass
+class _Budget:
+    """What is left of a budget of work."""
+
+    left: int
+    given: int
+
+
 _deadline: ContextVar[float] = ContextVar("deadline", default=float("inf"))
+_budget: ContextVar[_Budget | None] = ContextVar("budget", default=None)
 
 
 @contextmanager
@@ -25,24 +38,33 @@ def time_limit(seconds: float) -> Iterator[None]:
         _deadline.reset(mark)
 
 
-def spend(size: int = 0, largest: int = 1_000_000, what: str = "the expression") -> None:
-    """Stop if the time is up, or if something grew beyond `largest`.
+@contextmanager
+def work_limit(terms: int) -> Iterator[None]:
+    """Let `spend` raise once `terms` have been spent inside; replaces an outer budget of work."""
+    mark = _budget.set(_Budget(terms, terms))
+    try:
+        yield
+    finally:
+        _budget.reset(mark)
+
+
+def spend(terms: int = 1) -> None:
+    """Count work about to be done.
 
     Parameters
     ----------
-    size : int
-        The size of what is about to be made.
-    largest : int
-        The largest size allowed.
-    what : str
-        Its name, for the message.
+    terms : int
+        How many terms are about to be made.
 
     Raises
     ------
     OutOfBudget
-        Either limit was passed.
+        The budget of work is used up, or the time is.
     """
-    if size > largest:
-        raise OutOfBudget(f"{what} grew beyond {largest} terms")
+    budget = _budget.get()
+    if budget is not None:
+        budget.left -= terms
+        if budget.left < 0:
+            raise OutOfBudget(f"more than {budget.given} terms would have to be computed")
     if time.monotonic() > _deadline.get():
         raise OutOfBudget("the time limit was reached")

@@ -11,7 +11,7 @@ from emlib.proof.language import FUNCTIONS, LARGEST_EXPONENT, RESERVED, FormulaE
 
 Size = tuple[str, ...]  # a product of names or numbers; () is 1
 UNIT: Size = ()
-STRUCTURES = ("general", "symmetric", "diagonal", "spd")
+LARGEST_TOWER = 48
 SIZE_NAME = re.compile(r"[a-z][a-z0-9_]*|[1-9]")
 
 
@@ -360,8 +360,20 @@ class _Reader:
             return self._symbolic_power(node, base)
         if abs(exponent) > LARGEST_EXPONENT:
             raise self._fail(f"exponents go from -{LARGEST_EXPONENT} to {LARGEST_EXPONENT}", node.args[1])
+        if any(part.op == "power" and abs(part.number) > 1 for part in base.walk()) and abs(exponent) > 1:
+            self._limit_towers(base, exponent, node)
         self._require_square(base, node.args[0], "^")
         return _Open("power", (base,), base.shape, node, number=exponent)
+
+    def _limit_towers(self, base: _Open, exponent: Fraction, node: Node) -> None:
+        """Powers of powers multiply; their product is limited."""
+
+        def tallest(part: _Open) -> int:
+            own = max(1, abs(int(part.number))) if part.op == "power" else 1
+            return own * max((tallest(arg) for arg in part.args), default=1)
+
+        if abs(int(exponent)) * tallest(base) > LARGEST_TOWER:
+            raise self._fail(f"powers of powers go up to exponent {LARGEST_TOWER}", node.args[1])
 
     def _symbolic_power(self, node: Node, base: _Open) -> _Open:
         exponent = self._read(node.args[1])

@@ -48,11 +48,12 @@ def times(*factors: Poly) -> Poly:
 def _times(left: Poly, right: Poly) -> Poly:
     if left.cols != right.rows:
         raise ValueError(f"cannot multiply a {left.rows} x {left.cols} by a {right.rows} x {right.cols} matrix")
-    total = Poly.zero(left.rows, right.cols)
+    terms: dict[Word, sp.Expr] = {}
     for u, a in left.terms.items():
         for v, b in right.terms.items():
-            total = total + product((*u.letters, *v.letters), u.rows, v.cols).scale(a * b)
-    return total
+            for word, value in product((*u.letters, *v.letters), u.rows, v.cols).terms.items():
+                terms[word] = terms.get(word, sp.Integer(0)) + value * a * b
+    return Poly(terms, left.rows, right.cols)
 
 
 def product(letters: tuple[Letter, ...], rows: Dim, cols: Dim) -> Poly:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from math import comb, prod
+
 import sympy as sp
 
 from emlib.proof import words
-from emlib.proof.letters import Atom, Letter, Poly
-from emlib.proof.limits import spend
+from emlib.proof.letters import Letter, Poly
+from emlib.proof.limits import OutOfBudget
 
 MOST_CLEARED = 4
-LARGEST_SCALAR = 2_000  # nodes of a scalar that is brought over one denominator
+LARGEST_SCALAR = 20_000
 
 
 def scalar_vanishes(value: sp.Expr) -> bool:
@@ -19,10 +21,24 @@ def scalar_vanishes(value: sp.Expr) -> bool:
     """
     if value == 0:
         return True
-    spend(value.count_ops(), LARGEST_SCALAR, "a scalar")
+    if _size_when_expanded(value) > LARGEST_SCALAR:
+        raise OutOfBudget(f"a scalar has more than {LARGEST_SCALAR} terms when it is multiplied out")
     tidy = value.replace(sp.log, _split_log)
     numerator = sp.expand(sp.numer(sp.together(sp.expand(tidy))))
     return bool(numerator == 0) or bool(sp.expand(sp.powsimp(numerator)) == 0)
+
+
+def _size_when_expanded(value: sp.Expr) -> int:
+    """Bound the number of terms after multiplying out; a denominator counts like a factor."""
+    if not value.args:
+        return 1
+    sizes = [_size_when_expanded(arg) for arg in value.args]
+    if value.is_Add:
+        return sum(sizes)
+    if value.is_Pow and value.exp.is_Integer:
+        power = min(abs(int(value.exp)), LARGEST_SCALAR)
+        return comb(sizes[0] + power - 1, power) if sizes[0] > 1 else 1
+    return prod(sizes)
 
 
 def _split_log(argument: sp.Expr) -> sp.Expr:
@@ -71,6 +87,3 @@ def _is_sum(letter: Letter) -> bool:
 
 def _by_key(letter: Letter) -> str:
     return letter.key
-
-
-__all__ = ["Atom", "leftover", "scalar_vanishes", "vanishes"]

@@ -10,7 +10,16 @@ from math import ceil, log10
 import numpy as np
 
 from emlib.proof.layers.jets import BASE, PRIME, Jet, Oracle, Residues, invert_number
-from emlib.proof.layers.verdict import Layer, Status, Undecided, Undefined, assignments, describe, extent
+from emlib.proof.layers.verdict import (
+    Layer,
+    Status,
+    Undecided,
+    Undefined,
+    assignments,
+    describe,
+    exponent_of,
+    extent,
+)
 from emlib.proof.limits import OutOfBudget
 from emlib.proof.shapes import Identity, Size, Symbol, Typed
 
@@ -248,14 +257,12 @@ LEAVES: dict[str, Callable[[Machine, Typed, Mapping[str, Jet]], Jet]] = {
 
 
 def _power(machine: Machine, node: Typed, args: list[Jet]) -> Jet:
-    exponent = int(node.number)
-    if len(args) == 2:  # the exponent is made of sizes, an integer that may be negative
-        residue = int(args[1].base[0, 0])
-        exponent = residue if residue < PRIME // 2 else residue - PRIME
-    base = args[0].inverse() if exponent < 0 else args[0]
-    result = machine.constant(np.eye(len(base.base), dtype=np.int64))
-    for _ in range(abs(exponent)):
-        result = result @ base
+    exponent = exponent_of(node, machine.sizes)
+    square = args[0].inverse() if exponent < 0 else args[0]
+    result = machine.constant(np.eye(len(square.base), dtype=np.int64))
+    for digit in reversed(f"{abs(exponent):b}"):
+        result = result @ square if digit == "1" else result
+        square = square @ square
     return result
 
 

@@ -11,11 +11,12 @@ from emlib.proof.calculus import Unsupported
 from emlib.proof.certificates import shorten
 from emlib.proof.layers.verdict import Layer, Status
 from emlib.proof.letters import ONE, Poly
-from emlib.proof.limits import OutOfBudget
+from emlib.proof.limits import OutOfBudget, work_limit
 from emlib.proof.shapes import Identity, Size, Symbol, Typed
 from emlib.proof.zero import leftover, vanishes
 
 NAME = "symbolic n"
+LARGEST_WORK = 50_000
 RULES_OF = {"det": "Jacobi's rule for det", "inv": "d inv(M) = -inv(M) dM inv(M)"}
 
 
@@ -34,13 +35,18 @@ def judge(identity: Identity) -> Layer:
     """
     scope = "every " + ", ".join(identity.sizes) if identity.sizes else "every value"
     try:
-        difference = leftover(_read(identity.left) - _read(identity.right))
-        if vanishes(difference):
-            return Layer(NAME, Status.PROVED, scope, _method(identity))
+        with work_limit(LARGEST_WORK):
+            return _judge(identity, scope)
     except (Unsupported, OutOfBudget, ZeroDivisionError, ValueError) as error:
         return Layer(NAME, Status.UNDECIDED, scope, str(error))
     except RecursionError:
         return Layer(NAME, Status.UNDECIDED, scope, "the expression is nested too deeply for the normal form")
+
+
+def _judge(identity: Identity, scope: str) -> Layer:
+    difference = leftover(_read(identity.left) - _read(identity.right))
+    if vanishes(difference):
+        return Layer(NAME, Status.PROVED, scope, _method(identity))
     rest = shorten(str(difference), 120)
     return Layer(NAME, Status.UNDECIDED, scope, f"the rules leave left - right = {rest}")
 

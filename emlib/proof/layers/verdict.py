@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from emlib.proof.shapes import Typed
+
+LARGEST_EXPONENT = 10_000
+
 
 class Status(Enum):
     """The four things a layer can say; the value is the word in the table."""
@@ -74,3 +78,22 @@ def extent(size: tuple[str, ...], sizes: dict[str, int]) -> int:
     for name in size:
         total *= int(name) if name.isdigit() else sizes[name]
     return total
+
+
+def exponent_of(node: Typed, sizes: dict[str, int]) -> int:
+    """Return the integer exponent of a ``power`` node at the given sizes."""
+    exponent = int(node.number) if len(node.args) == 1 else _integer(node.args[1], sizes)
+    if abs(exponent) > LARGEST_EXPONENT:
+        raise Undecided(f"an exponent beyond {LARGEST_EXPONENT}")
+    return exponent
+
+
+def _integer(node: Typed, sizes: dict[str, int]) -> int:
+    if node.op == "size":
+        return sizes[node.source]
+    if node.op == "number":
+        return int(node.number)
+    values = [_integer(arg, sizes) for arg in node.args]
+    if node.op == "negate":
+        return -values[0]
+    return values[0] + values[1] if node.op == "add" else values[0] * values[1]

@@ -99,7 +99,7 @@ class Verification:
         }
 
     def __str__(self) -> str:
-        rows = [("layer", "verdict", "for"), *((a.name, a.status.value, a.scope) for a in self.layers)]
+        rows = [("layer", "verdict", "for"), *((a.name, a.status.value, _extent(a)) for a in self.layers)]
         widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
         lines = [self.formula, f"verdict: {self.verdict}", ""]
         for place, row in enumerate(rows):
@@ -118,7 +118,7 @@ class Verification:
             "<tr>"
             + "".join(
                 f"<td style='text-align:left'>{escape(cell)}</td>"
-                for cell in (layer.name, layer.status.value, layer.scope, _because(layer))
+                for cell in (layer.name, layer.status.value, _extent(layer), _because(layer))
             )
             + "</tr>"
             for layer in self.layers
@@ -128,6 +128,10 @@ class Verification:
             f"<div><code>{escape(self.formula)}</code></div><div><b>{escape(self.verdict)}</b></div>"
             f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}"
         )
+
+
+def _extent(layer: Layer) -> str:
+    return "-" if layer.status is Status.UNDECIDED else layer.scope
 
 
 def _because(layer: Layer) -> str:

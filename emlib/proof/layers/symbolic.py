@@ -47,7 +47,7 @@ def _judge(identity: Identity, scope: str) -> Layer:
     difference = leftover(_read(identity.left) - _read(identity.right))
     if vanishes(difference):
         return Layer(NAME, Status.PROVED, scope, _method(identity))
-    rest = shorten(str(difference), 120)
+    rest = shorten(str(words.as_scalar(difference) if identity.left.is_scalar else difference), 120)
     return Layer(NAME, Status.UNDECIDED, scope, f"the rules leave left - right = {rest}")
 
 

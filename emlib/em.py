@@ -7,6 +7,7 @@ and says honestly why it stopped.
 from __future__ import annotations
 
 import enum
+import numbers
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
@@ -34,6 +35,8 @@ class EMModel(Protocol[Theta, Stats]):
 
     ``prepare(data, sample_weight)``
         called once; what it returns is what ``e_step`` reads. Validates, cuts into chunks.
+    ``check_start(theta)``
+        called once; raises ValueError for a start outside the parameter space.
     ``log_prior(theta)``
         log density of the parameters, in nats; added to the log-likelihood in the trace (MAP-EM).
     ``rounding(theta, data)``
@@ -187,8 +190,8 @@ def em(
     sample_weight : array_like of shape (n,), optional
         Weights of the rows, passed to ``prepare``; integer weights equal repeated rows.
     tol : float
-        The run has converged when the Aitken estimate of the rise still to come is at most `tol` nats,
-        or when the gains are lost in rounding. ``tol=0`` runs exactly `max_iter` iterations.
+        The run has converged when the Aitken estimate of the rise still to come is at most `tol` nats of the objective,
+        weights included, or when the gains are lost in rounding. ``tol=0`` runs exactly `max_iter` iterations.
     max_iter : int
         The most iterations to run; reaching it is never called converged.
     callback : callable, optional
@@ -209,10 +212,7 @@ def em(
     ValueError
         If `tol`, `max_iter`, the data or the start are invalid.
     """
-    if not tol >= 0:
-        raise ValueError(f"tol must be at least 0, got {tol}")
-    if max_iter < 0:
-        raise ValueError(f"max_iter must be at least 0, got {max_iter}")
+    _check_options(tol, max_iter)
     prepared = _prepare(model, data, sample_weight)
     run = _Run(model, prepared, theta, tol)
     status, message = Status.MAX_ITER, f"stopped after max_iter={max_iter} iterations, not converged"
@@ -250,6 +250,7 @@ class _Run(Generic[Theta, Stats]):
         self.model, self.data, self.tol = model, data, tol
         self.log_prior: Callable[[Theta], float] = getattr(model, "log_prior", _flat)
         self.trace: list[float] = []
+        getattr(model, "check_start", _flat)(theta)
         self._accept(0, theta)
 
     def step(self) -> None:
@@ -258,7 +259,7 @@ class _Run(Generic[Theta, Stats]):
         self._accept(before.number + 1, self.model.m_step(self.stats))
         fall = before.objective - self.state.objective
         if fall > 0:
-            rounding = self.rounding()
+            rounding = self.rounding(before) + self.rounding(self.state)
             if fall > rounding:
                 after = self.state
                 raise LikelihoodDecreased(after.number, before.objective, after.objective, rounding, before.theta)
@@ -288,11 +289,11 @@ class _Run(Generic[Theta, Stats]):
             left = "the gains are below the resolution of floating point"
         return f"converged after {self.state.number} iterations: {left}"
 
-    def rounding(self) -> float:
-        """Return the largest fall of the objective that rounding can explain."""
-        usual = 64 * EPS * max(1.0, abs(self.state.objective))
+    def rounding(self, state: Iteration[Theta]) -> float:
+        """Return a bound on the rounding error of an iterate's objective."""
+        usual = 32 * EPS * max(1.0, abs(state.objective))
         bound = getattr(self.model, "rounding", None)
-        return usual if bound is None else max(usual, bound(self.state.theta, self.data))
+        return usual if bound is None else max(usual, bound(state.theta, self.data))
 
     def locate(self, component: int) -> int | None:
         """Return the row on which a component sits, where the model can tell."""
@@ -313,6 +314,13 @@ class _Run(Generic[Theta, Stats]):
             message=message,
             distance=state.distance,
         )
+
+
+def _check_options(tol: Any, max_iter: Any) -> None:
+    if not isinstance(tol, numbers.Real) or not 0 <= float(tol) < float("inf"):
+        raise ValueError(f"tol must be at least 0, got {tol!r}: a finite number of nats")
+    if not isinstance(max_iter, numbers.Integral) or int(max_iter) < 0:
+        raise ValueError(f"max_iter must be at least 0, got {max_iter!r}: a whole number of iterations")
 
 
 def _flat(theta: object) -> float:

@@ -59,7 +59,18 @@ class DegenerateComponent(ValueError):
         return f"component {self.component} {self.reason}{where}. {self.advice}"
 
     def at_row(self, row: int | None) -> DegenerateComponent:
-        """Return the same error with the row of the data filled in."""
+        """Return the same error with the row of the data filled in.
+
+        Parameters
+        ----------
+        row : int or None
+            Where the component collapsed, counted from 0.
+
+        Returns
+        -------
+        DegenerateComponent
+            A new error; this one stays as it is.
+        """
         return DegenerateComponent(self.component, self.reason, self.advice, row)
 
 

@@ -202,9 +202,10 @@ class GaussianMixture(Estimator):
         del y
         self._check_options()
         family = Gaussian(self.covariance_type, covariance_floor=self.covariance_floor, prior=self.covariance_prior)
-        rows = as_rows(X, sample_weight)
+        model = Mixture(family, weight_prior=self.weight_prior)
+        rows = model.prepare(X, sample_weight)
         _check_enough(rows, self.n_components, family)
-        restarts, interrupted = self._run_all(family, rows)
+        restarts, interrupted = self._run_all(model, family, rows)
         best = max(restarts, key=lambda run: (run.status is not Status.DEGENERATE, run.objective))
         self.n_features_in_ = rows.x.shape[1]
         vars(self).pop("feature_names_in_", None)
@@ -226,9 +227,10 @@ class GaussianMixture(Estimator):
         if self.init not in SEEDINGS:
             raise ValueError(f"init must be one of {', '.join(SEEDINGS)}, got {self.init!r}")
 
-    def _run_all(self, family: Gaussian, rows: Rows) -> tuple[list[EMResult[GaussianMixtureParameters]], bool]:
+    def _run_all(
+        self, model: Mixture[GaussianParameters, Any], family: Gaussian, rows: Rows
+    ) -> tuple[list[EMResult[GaussianMixtureParameters]], bool]:
         """Run EM from each start; an interrupt ends the loop and keeps what was reached."""
-        model = Mixture(family, weight_prior=self.weight_prior)
         given = (self.weights_init, self.means_init, self.covariances_init)
         n_runs = 1 if all(values is not None for values in given) else self.n_init
         seeds = np.random.default_rng(self.random_state).integers(2**63, size=n_runs)
@@ -472,7 +474,7 @@ class GaussianMixture(Estimator):
 
     def _mixture(self) -> Mixture[GaussianParameters, Any]:
         """Return the fitted mixture as a model; floor and prior do not matter after the fit."""
-        return Mixture(Gaussian(self.theta_.components.covariance_type))
+        return Mixture(Gaussian(self._fitted_theta().components.covariance_type))
 
 
 def _checked_means(means: ArrayLike, n_components: int, dim: int) -> FloatArray:
@@ -498,23 +500,19 @@ def _checked_theta(
 
 def _check_enough(rows: Rows, n_components: int, family: Gaussian) -> None:
     """Raise if there are too few rows, or columns without variance that nothing bounds from below."""
-    n = len(rows.x) if rows.weights is None else int(np.count_nonzero(rows.weights))
+    n = len(rows.x)
     counted = "" if rows.weights is None else " of positive weight"
-    regularised = family.covariance_floor is not None or family.prior is not None
     if n < n_components:
         raise ValueError(f"the data have n_samples = {n} rows{counted}, fewer than n_components = {n_components}")
-    if n < 2 and not regularised:
-        raise ValueError(f"the data have n_samples = {n} row{counted}; a covariance needs at least 2")
-    x = rows.x if rows.weights is None else rows.x[rows.weights > 0]
-    constant = np.flatnonzero(np.ptp(x, axis=0) == 0)
-    if (
-        regularised
-        or constant.size == 0
-        or (family.covariance_type.endswith("spherical") and constant.size < x.shape[1])
-    ):
+    if family.covariance_floor is not None or family.prior is not None:
         return
-    listed = ", ".join(str(column) for column in constant)
-    raise ValueError(
-        f"the data are constant in column {listed}: their variance is zero and the likelihood has no maximum. "
-        "Remove the column, or use covariance_floor or a covariance_prior"
-    )
+    if n < 2:
+        raise ValueError(f"the data have n_samples = {n} row{counted}; a covariance needs at least 2")
+    constant = np.ptp(rows.x, axis=0) == 0
+    averaged = family.covariance_type.endswith("spherical")
+    if constant.all() if averaged else constant.any():
+        listed = ", ".join(str(column) for column in np.flatnonzero(constant))
+        raise ValueError(
+            f"the data are constant in column {listed}: their variance is zero and the likelihood has no maximum. "
+            "Remove the column, or use covariance_floor or a covariance_prior"
+        )

@@ -105,7 +105,7 @@ def rounded(**arrays: ArrayLike) -> dict[str, NDArray[Any]]:
     Returns
     -------
     dict of str to ndarray
-        For the ``data`` of :func:`save`.
+        The arrays in their shapes, for the ``data`` of :func:`save`.
     """
     return {name: np.array(_rounded(np.asarray(array))) for name, array in arrays.items()}
 

@@ -96,7 +96,7 @@ class InverseWishart:
     Raises
     ------
     ValueError
-        If the scale is not symmetric positive definite.
+        If the scale is not symmetric positive definite, or `dof` is not finite and positive.
     """
 
     scale: ArrayLike
@@ -108,6 +108,8 @@ class InverseWishart:
         if scale.ndim != 0 and not square:
             raise ValueError(f"the scale must be a number or a (d, d) matrix, got shape {scale.shape}")
         matrix = scale if square else scale.reshape(1, 1)
+        if not (np.isfinite(self.dof) and self.dof > 0):
+            raise ValueError(f"dof must be finite and positive, got {self.dof}")
         if not (np.isfinite(matrix).all() and np.allclose(matrix, matrix.T) and np.linalg.eigvalsh(matrix)[0] > 0):
             raise ValueError("the scale of the inverse-Wishart prior must be symmetric positive definite")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from emlib._types import FloatArray
+    from emlib._types import FloatArray, IntArray
 
 CHUNK = 4096
 """Rows in a chunk: the temporaries of an E-step (rows x components) then stay in the cache."""
@@ -17,18 +17,36 @@ CHUNK = 4096
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Checked data, ready for an E-step.
+    """Checked data, ready for an E-step: the rows that count.
 
     Attributes
     ----------
     x : ndarray of shape (n, d)
         The rows, finite float64.
     weights : ndarray of shape (n,) or None
-        Their weights, not negative; None means one each.
+        Their weights, positive; None means one each.
+    numbers : ndarray of int, shape (n,), or None
+        Where each row stood in the data; None where no row was left out.
     """
 
     x: FloatArray
     weights: FloatArray | None = None
+    numbers: IntArray | None = None
+
+    def number(self, row: int) -> int:
+        """Return where a row stood in the data as the user gave them.
+
+        Parameters
+        ----------
+        row : int
+            Index into `x`.
+
+        Returns
+        -------
+        int
+            Index into the user's data.
+        """
+        return row if self.numbers is None else int(self.numbers[row])
 
     @property
     def total_weight(self) -> float:
@@ -36,7 +54,15 @@ class Rows:
         return float(len(self.x)) if self.weights is None else float(self.weights.sum())
 
     def chunks(self) -> Iterator[tuple[FloatArray, FloatArray | None]]:
-        """Yield ``(rows, weights)`` for one chunk after the other."""
+        """Yield one chunk of rows after the other.
+
+        Yields
+        ------
+        rows : ndarray of shape (n, d)
+            The next rows, at most CHUNK of them.
+        weights : ndarray of shape (n,) or None
+            Their weights; None when every row counts once.
+        """
         for start in range(0, len(self.x), CHUNK):
             part = slice(start, start + CHUNK)
             yield self.x[part], None if self.weights is None else self.weights[part]
@@ -55,7 +81,7 @@ def as_rows(data: Any, sample_weight: Any = None) -> Rows:
     Returns
     -------
     Rows
-        Views of the data where they were float64 already, copies otherwise.
+        The rows of positive weight: views of the data where they were float64 already, copies otherwise.
 
     Raises
     ------
@@ -66,9 +92,17 @@ def as_rows(data: Any, sample_weight: Any = None) -> Rows:
         If the data are a sparse matrix, or hold something that is no number.
     """
     if isinstance(data, Rows):
-        return data if sample_weight is None else Rows(data.x, _as_weights(sample_weight, len(data.x)))
+        if sample_weight is not None:
+            raise ValueError("these rows were prepared before: give their weights when preparing them")
+        return data
     x = _as_matrix(data)
-    return Rows(x, None if sample_weight is None else _as_weights(sample_weight, len(x)))
+    if sample_weight is None:
+        return Rows(x)
+    weights = _as_weights(sample_weight, len(x))
+    if weights.all():
+        return Rows(x, weights)
+    numbers = np.flatnonzero(weights)
+    return Rows(x[numbers], weights[numbers], numbers)
 
 
 def _as_matrix(data: Any) -> FloatArray:

@@ -12,11 +12,20 @@ from unittest import mock
 
 import numpy as np
 from numpy.testing import assert_allclose
-from scipy import integrate, special
+from scipy import integrate, special, stats
 
 import emlib.rows
-from emlib import decompose, em
-from tests.problems import GAUSSIAN_KINDS, N_CATEGORIES, Array, Problem, Theta
+from emlib import GaussianMixture, GaussianParameters, MixtureParameters, decompose, em
+from tests.problems import (
+    GAUSSIAN_KINDS,
+    KINDS,
+    N_CATEGORIES,
+    Array,
+    Problem,
+    Theta,
+    dense_covariance,
+    make_problem,
+)
 
 N_ITER = 8
 
@@ -168,7 +177,7 @@ def permutations(problem: Problem, rng: np.random.Generator) -> None:
 
 
 def symmetry_group(covariance_type: str, dim: int, rng: np.random.Generator) -> Array:
-    """Return a random matrix under which a covariance type is closed: any, diagonal times permutation, or similarity."""
+    """Return a random matrix that maps a covariance type into itself: any, scaled permutation, or similarity."""
     if covariance_type in ("full", "tied"):
         orthogonal = np.linalg.qr(rng.standard_normal((2, dim, dim)))[0]
         return orthogonal[0] @ np.diag(rng.uniform(0.2, 5, dim)) @ orthogonal[1]
@@ -312,3 +321,160 @@ def honest_result(problem: Problem) -> None:
     assert len(result.trace) == result.n_iter + 1
     close(result.trace[0], problem.scipy_log_likelihood(problem.start), rtol=1e-11)
     close(result.log_likelihood, problem.scipy_log_likelihood(result.theta), rtol=1e-11)
+
+
+# --- priors and floors ----------------------------------------------------------------------------------------
+
+
+def scipy_log_prior(problem: Problem, theta: Theta) -> float:
+    """Return the log prior density of a Gaussian mixture from scipy.stats, in nats."""
+    value = 0.0
+    if problem.model.weight_prior is not None and len(theta.weights) > 1:
+        concentration = np.full(len(theta.weights), problem.model.weight_prior.concentration)
+        value += float(stats.dirichlet.logpdf(theta.weights / theta.weights.sum(), concentration))
+    prior, family = problem.model.family.prior, theta.components.covariance_type
+    if prior is None:
+        return value
+    scale = np.asarray(prior.scale) * (np.eye(problem.x.shape[1]) if np.ndim(prior.scale) == 0 else 1)
+    if family in ("full", "tied"):
+        blocks = theta.components.covariances.reshape(-1, *scale.shape)
+        return value + sum(float(stats.invwishart.logpdf(block, prior.dof, scale)) for block in blocks)
+    scales = np.diagonal(scale).mean() if family.endswith("spherical") else np.diagonal(scale)
+    variances = theta.components.covariances
+    return value + float(stats.invgamma.logpdf(variances, prior.dof / 2, scale=scales / 2).sum())
+
+
+def log_prior_is_scipys(problem: Problem) -> None:
+    """The log prior is that of scipy.stats, and the objective of a run adds it to the log-likelihood."""
+    result = problem.run(3)
+    expected = scipy_log_prior(problem, result.theta)
+    close(problem.model.log_prior(result.theta), expected, rtol=1e-9)
+    close(result.objective, problem.scipy_log_likelihood(result.theta) + expected, rtol=1e-11)
+    close(result.trace[0], problem.scipy_log_likelihood(problem.start) + scipy_log_prior(problem, problem.start))
+
+
+def map_ascent(problem: Problem) -> None:
+    """No step of MAP-EM lowers log-likelihood plus log prior, which SciPy computes here."""
+    values = [problem.scipy_log_likelihood(t) + scipy_log_prior(problem, t) for t in problem.iterates(2 * N_ITER)]
+    assert np.diff(values).min() >= -1e-11 * np.abs(values).max()
+
+
+def random_feasible(covariances: Array, covariance_type: str, floor: float, rng: np.random.Generator) -> Array:
+    """Return covariances at or above the floor, near the given ones."""
+    if covariance_type not in ("full", "tied"):
+        return np.maximum(covariances * np.exp(rng.normal(0, 0.2, covariances.shape)), floor)
+    noise = np.eye(covariances.shape[-1]) + rng.normal(0, 0.1, covariances.shape)
+    values, vectors = np.linalg.eigh(noise @ covariances @ noise.swapaxes(-1, -2))
+    return (vectors * np.maximum(values, floor)[..., None, :]) @ vectors.swapaxes(-1, -2)
+
+
+def floor_is_exact(problem: Problem, rng: np.random.Generator) -> None:
+    """The clipped M-step beats feasible parameters around it, and no step lowers the log-likelihood."""
+    floor, kind = problem.model.family.covariance_floor, problem.model.family.covariance_type
+    guess, theta, *_ = iterates = list(problem.iterates(2 * N_ITER))
+    best = decompose(problem.model, theta, guess, problem.x, problem.weights).q
+    for _ in range(20):
+        covariances = random_feasible(theta.components.covariances, kind, floor, rng)
+        components = GaussianParameters(theta.components.means, covariances, kind)
+        other = MixtureParameters(theta.weights, components)
+        assert decompose(problem.model, other, guess, problem.x, problem.weights).q <= best + 1e-10 * abs(best)
+    values = [problem.scipy_log_likelihood(one) for one in iterates]
+    assert np.diff(values).min() >= -1e-11 * np.abs(values).max()
+    smallest = min(np.linalg.eigvalsh(one.components.dense_covariances).min() for one in iterates)
+    assert smallest >= floor * (1 - 1e-9)
+
+
+# --- GaussianMixture ------------------------------------------------------------------------------------------
+
+
+def known_mixture(covariance_type: str) -> tuple[GaussianMixture, Problem, Theta]:
+    """Return a mixture of known parameters, and the problem they come from."""
+    problem = make_problem(f"gaussian-{covariance_type}", 11, n_components=3, dim=2, weighted=True)
+    *_, theta = problem.iterates(6)
+    components = theta.components
+    known = GaussianMixture.from_parameters(
+        theta.weights, components.means, components.covariances, covariance_type=covariance_type
+    )
+    return known, problem, theta
+
+
+def criteria(covariance_type: str) -> None:
+    """BIC is p log N - 2 log L and AIC is 2 p - 2 log L, p counted by hand, log L from SciPy."""
+    known, problem, theta = known_mixture(covariance_type)
+    p = 2 + problem.kind.n_free(3, 2)
+    log_likelihood = problem.scipy_log_likelihood(theta)
+    n = problem.row_weights.sum()
+    close(known.bic(problem.x, problem.weights), p * np.log(n) - 2 * log_likelihood)
+    close(known.aic(problem.x, problem.weights), 2 * p - 2 * log_likelihood)
+    close(known.score(problem.x, sample_weight=problem.weights), log_likelihood / n)
+    close(known.bic(problem.x), p * np.log(len(problem.x)) - 2 * known.score_samples(problem.x).sum())
+
+
+def posterior_is_bayes(covariance_type: str) -> None:
+    """predict_proba, predict and score_samples follow Bayes' rule with SciPy's densities."""
+    known, problem, theta = known_mixture(covariance_type)
+    log_joint = problem.scipy_log_joint(theta)
+    close(known.predict_proba(problem.x), special.softmax(log_joint, axis=1))
+    assert (known.predict(problem.x) == log_joint.argmax(axis=1)).all()
+    close(known.score_samples(problem.x), special.logsumexp(log_joint, axis=1))
+
+
+def far_rows(covariance_type: str) -> None:
+    """A row a thousand standard deviations away has the log density of SciPy, not -inf."""
+    known, problem, theta = known_mixture(covariance_type)
+    far = problem.change(x=1e4 * np.array([[1.0, 0], [0, -1], [1, 1]]))
+    log_joint = far.scipy_log_joint(theta)
+    close(known.score_samples(far.x), special.logsumexp(log_joint, axis=1))
+    close(known.predict_proba(far.x), special.softmax(log_joint, axis=1))
+
+
+def three_clusters() -> Array:
+    """Return rows on which many starts of four components end in different local maxima."""
+    return KINDS["gaussian-full"].draw(np.random.default_rng(5), np.repeat(np.arange(6), 25), 2)
+
+
+def keeps_the_best_restart(seed: int) -> None:
+    """Of several runs, all are kept and the one with the highest log-likelihood is returned."""
+    x = three_clusters()
+    fit = GaussianMixture(4, covariance_type="diag", n_init=5, init="random", random_state=seed, tol=1e-6).fit(x)
+    ends = [run.log_likelihood for run in fit.restarts_]
+    assert len(ends) == 5
+    assert max(ends) - min(ends) > 0.1, "the restarts agree: this says nothing"
+    assert fit.log_likelihood_ == max(ends)
+    close(fit.score(x) * len(x), max(ends), rtol=1e-12)
+
+
+def samples_are_shuffled() -> None:
+    """The components of sampled rows are exchangeable: no run of equal labels longer than chance allows."""
+    known, _, _ = known_mixture("full")
+    _, labels = known.sample(2000, np.random.default_rng(0))
+    changes = (np.diff(labels) != 0).mean()
+    expected = 1 - (known.weights_**2).sum()
+    assert abs(changes - expected) < 5 * np.sqrt(expected * (1 - expected) / 2000)
+
+
+def sample_moments(covariance_type: str) -> None:
+    """Sampled rows have the shares, means and covariances of their components, within five standard errors."""
+    known, _, theta = known_mixture(covariance_type)
+    n = 20_000
+    x, labels = known.sample(n, np.random.default_rng(1))
+    for m, (weight, mean) in enumerate(zip(theta.weights, theta.components.means, strict=True)):
+        own, covariance = x[labels == m], dense_covariance(theta.components, m)
+        variances = np.diagonal(covariance)
+        assert abs(len(own) / n - weight) < 5 * np.sqrt(weight * (1 - weight) / n)
+        assert (np.abs(own.mean(axis=0) - mean) < 5 * np.sqrt(variances / len(own))).all()
+        spread = np.sqrt((np.outer(variances, variances) + covariance**2) / len(own))
+        assert (np.abs(np.cov(own.T) - covariance) < 5 * spread).all()
+
+
+def fit_takes_weights_as_repetition(covariance_type: str) -> None:
+    """GaussianMixture.fit with integer weights equals the fit of repeated rows, its own start included."""
+    x = three_clusters()
+    counts = np.random.default_rng(2).integers(0, 4, len(x))
+    options: dict[str, Any] = {"covariance_type": covariance_type, "random_state": 3, "n_init": 2, "tol": 1e-9}
+    weighted = GaussianMixture(3, **options).fit(x, sample_weight=counts)
+    repeated = GaussianMixture(3, **options).fit(np.repeat(x, counts, axis=0))
+    for one, other in zip(weighted.restarts_, repeated.restarts_, strict=True):
+        close(one.trace[:10], other.trace[:10])
+        close(one.log_likelihood, other.log_likelihood)
+    close(weighted.means_, repeated.means_, atol=1e-4)

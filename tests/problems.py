@@ -41,7 +41,7 @@ def thorough(max_examples: int) -> settings:
 
 
 class Geometric:
-    """A user's own component, P(x) = prod_j p_j (1 - p_j)^x_j on x_j = 0, 1, ...: nothing but log_prob and fit needed."""
+    """A user's own component, P(x) = prod_j p_j (1 - p_j)^x_j on x_j = 0, 1, ...; a mixture needs log_prob and fit."""
 
     def log_prob(self, p: Array, x: Array) -> Array:
         return (np.log(p) + special.xlog1py(x, -p)).sum(axis=1)

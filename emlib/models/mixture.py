@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
-from emlib.models.components.family import as_family
+from emlib.models.components.separate import as_family
 from emlib.models.components.values import frozen
+from emlib.priors import Dirichlet
 from emlib.rows import Rows, as_rows
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from emlib._types import FloatArray, IntArray
     from emlib.models.components.family import Family, WeightedFit
-    from emlib.priors import Dirichlet
 
 Params = TypeVar("Params")
 Sums = TypeVar("Sums")
@@ -86,6 +86,11 @@ class Mixture(Generic[Params, Sums]):
     weight_prior : Dirichlet or None
         Prior on the mixing weights; its log density is part of the objective (MAP-EM).
 
+    Raises
+    ------
+    TypeError
+        If the component or the prior is something else.
+
     Examples
     --------
     >>> import numpy as np
@@ -104,6 +109,8 @@ class Mixture(Generic[Params, Sums]):
         *,
         weight_prior: Dirichlet | None = None,
     ) -> None:
+        if not (weight_prior is None or isinstance(weight_prior, Dirichlet)):
+            raise TypeError(f"weight_prior must be a Dirichlet or None, got {weight_prior!r}")
         self.family: Family[Params, Sums] = as_family(component)
         self.weight_prior = weight_prior
 
@@ -158,19 +165,21 @@ class Mixture(Generic[Params, Sums]):
         stats: Any = None
         log_likelihood = 0.0
         n_read = 0
-        for x, weights in self.prepare(data).chunks():
-            part, value = self._chunk(theta, x, weights, n_read)
+        rows = self.prepare(data)
+        for x, weights in rows.chunks():
+            part, value = self._chunk(theta, x, weights, rows, n_read)
             stats = part if stats is None else stats + part
             log_likelihood += value
             n_read += len(x)
         return stats, log_likelihood
 
     def _chunk(
-        self, theta: MixtureParameters[Params], x: FloatArray, weights: FloatArray | None, first_row: int
+        self, theta: MixtureParameters[Params], x: FloatArray, weights: FloatArray | None, rows: Rows, first_row: int
     ) -> tuple[MixtureStatistics[Sums], float]:
-        log_joint = self.log_joint(theta, x)
+        """Return the statistics and the log-likelihood of the chunk of ``rows`` that begins at ``first_row``."""
+        log_joint = self._log_joint(theta, x)
         log_density = log_sum_exp(log_joint)
-        _refuse_impossible(log_density, first_row)
+        _refuse_impossible(log_density, rows, first_row)
         log_joint -= log_density[:, None]
         responsibilities = np.exp(log_joint, out=log_joint)
         if weights is not None:
@@ -232,16 +241,37 @@ class Mixture(Generic[Params, Sums]):
         """
         rows = self.prepare(data, sample_weight)
         weighted = np.array(responsibilities, dtype=np.float64)
-        if weighted.ndim != 2 or len(weighted) != len(rows.x):
-            raise ValueError(f"responsibilities must have shape ({len(rows.x)}, n_components), got {weighted.shape}")
+        left_out = rows.numbers is not None and not isinstance(data, Rows)
+        n = len(data) if left_out else len(rows.x)
+        if weighted.ndim != 2 or len(weighted) != n:
+            raise ValueError(f"responsibilities must have shape ({n}, n_components), got {weighted.shape}")
         wrong = ~((weighted >= 0).all(axis=1) & (np.abs(weighted.sum(axis=1) - 1) < 1e-8))
         if wrong.any():
             row = int(np.argmax(wrong))
             raise ValueError(f"each row of responsibilities must be >= 0 and sum to 1; row {row} is {weighted[row]}")
+        if left_out:
+            weighted = weighted[rows.numbers]
         if rows.weights is not None:
             weighted *= rows.weights[:, None]
         stats = self.family.statistics(None, rows.x, weighted)
         return self.m_step(MixtureStatistics(weighted.sum(axis=0), stats))
+
+    def check_start(self, theta: MixtureParameters[Params]) -> None:
+        """Refuse a start outside the parameter space, where the family has one to check.
+
+        Parameters
+        ----------
+        theta : MixtureParameters
+            Where EM is to start.
+
+        Raises
+        ------
+        ValueError
+            If the family refuses it.
+        """
+        check = getattr(self.family, "check_start", None)
+        if check is not None:
+            check(theta.components)
 
     def log_prior(self, theta: MixtureParameters[Params]) -> float:
         """Return the log prior density of the parameters, in nats; 0 without priors.
@@ -296,11 +326,18 @@ class Mixture(Generic[Params, Sums]):
         ndarray of shape (n, M)
             In nats; -inf where a component excludes a row.
         """
-        x = data.x if isinstance(data, Rows) else data
-        with np.errstate(divide="ignore"):
-            log_weights = np.log(theta.weights)
+        return self._log_joint(theta, self.prepare(data).x)
+
+    def _log_joint(self, theta: MixtureParameters[Params], x: FloatArray) -> FloatArray:
+        """Return log alpha_m + log p_m(x_i) for checked rows."""
         log_prob = self.family.log_prob(theta.components, x)
-        return log_prob + log_weights
+        if log_prob.shape != (len(x), len(theta.weights)):
+            raise ValueError(
+                f"there are {len(theta.weights)} weights for {log_prob.shape[1]} components: "
+                f"log_prob must have shape ({len(x)}, {len(theta.weights)}), got {log_prob.shape}"
+            )
+        with np.errstate(divide="ignore"):
+            return log_prob + np.log(theta.weights)
 
     def log_density(self, theta: MixtureParameters[Params], data: Any) -> FloatArray:
         """Return the log density of each row.
@@ -317,7 +354,7 @@ class Mixture(Generic[Params, Sums]):
         ndarray of shape (n,)
             In nats.
         """
-        parts = [log_sum_exp(self.log_joint(theta, x)) for x, _ in self.prepare(data).chunks()]
+        parts = [log_sum_exp(self._log_joint(theta, x)) for x, _ in self.prepare(data).chunks()]
         return np.concatenate(parts)
 
     def responsibilities(self, theta: MixtureParameters[Params], data: Any) -> FloatArray:
@@ -340,9 +377,10 @@ class Mixture(Generic[Params, Sums]):
         ValueError
             If a row has density zero under every component.
         """
-        log_joint = self.log_joint(theta, self.prepare(data))
+        rows = self.prepare(data)
+        log_joint = self._log_joint(theta, rows.x)
         log_density = log_sum_exp(log_joint)
-        _refuse_impossible(log_density, 0)
+        _refuse_impossible(log_density, rows, 0)
         return np.exp(log_joint - log_density[:, None])
 
     def sample(self, theta: MixtureParameters[Params], n: int, rng: np.random.Generator) -> tuple[FloatArray, IntArray]:
@@ -438,37 +476,36 @@ class Mixture(Generic[Params, Sums]):
         Returns
         -------
         float
-            In nats: the rounding unit times the sum of the magnitudes that enter, amplified by the condition
-            of the components.
+            In nats: the rounding unit times the sum of the magnitudes that enter, as the family gives them.
         """
-        magnitude = np.abs(self.log_density(theta, data))
-        weights = np.ones(len(magnitude)) if data.weights is None else data.weights
-        amplify = getattr(self.family, "sensitivity", None)
-        condition = 1.0 if amplify is None else float(amplify(theta.components))
-        return 8 * EPS * float(weights @ (magnitude + condition * data.x.shape[1]))
+        size = np.abs(self.log_density(theta, data)) + len(theta.weights)
+        magnitude = getattr(self.family, "magnitude", None)
+        entering = np.full(len(size), data.x.shape[1]) if magnitude is None else magnitude(theta.components, data.x)
+        weights = np.ones(len(size)) if data.weights is None else data.weights
+        prior = abs(self.log_prior(theta)) * float(entering.max())
+        return 8 * EPS * (float(weights @ (size + entering)) + prior)
 
-    def locate(self, theta: MixtureParameters[Params], data: Rows, component: int) -> int:
+    def locate(self, theta: MixtureParameters[Params], data: Any, component: int) -> int | None:
         """Return the row in which a component has its highest density, weighted by its responsibility.
 
         Parameters
         ----------
         theta : MixtureParameters
             The parameters.
-        data : Rows
+        data : Rows or array_like of shape (n, d)
             Rows of data.
         component : int
             Index of the component.
 
         Returns
         -------
-        int
-            The row, counted from 0.
+        int or None
+            The row of the user's data, counted from 0; None if the component has a weight of zero.
         """
-        log_joint = self.log_joint(theta, data)
+        rows = self.prepare(data)
+        log_joint = self._log_joint(theta, rows.x)
         score = 2 * log_joint[:, component] - log_sum_exp(log_joint)
-        if data.weights is not None:
-            score = np.where(data.weights > 0, score, -np.inf)
-        return int(np.argmax(score))
+        return rows.number(int(np.argmax(score))) if np.isfinite(score).any() else None
 
 
 def log_sum_exp(log_joint: FloatArray) -> FloatArray:
@@ -490,13 +527,13 @@ def log_sum_exp(log_joint: FloatArray) -> FloatArray:
         return peak + np.log(np.exp(log_joint - peak[:, None]).sum(axis=1))
 
 
-def _refuse_impossible(log_density: FloatArray, first_row: int) -> None:
-    """Raise if a row has density zero under every component."""
+def _refuse_impossible(log_density: FloatArray, rows: Rows, first_row: int) -> None:
+    """Raise if a row has density zero under every component; the densities begin at ``first_row``."""
     impossible = ~np.isfinite(log_density)
     if not impossible.any():
         return
-    row = first_row + int(np.argmax(impossible))
+    row = int(np.argmax(impossible))
     raise ValueError(
-        f"row {row} has log density {log_density[row - first_row]} under the mixture: no component allows it. "
-        "Start from parameters that give every row a positive density, or remove the row."
+        f"row {rows.number(first_row + row)} has log density {log_density[row]} under the mixture: no component "
+        "allows it. Start from parameters that give every row a positive density, or remove the row."
     )

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import hypothesis.strategies as st
 import numpy as np
+import pytest
 from hypothesis import assume, given
 
+from emlib import Mixture, MixtureParameters, Poisson, PoissonParameters, em
 from tests import invariants
+from tests.invariants import close
 from tests.problems import GAUSSIAN_KINDS, Problem, problems, seeds, thorough
 
 
@@ -132,3 +137,58 @@ def test_pack_and_unpack(problem: Problem) -> None:
 @given(problems())
 def test_reported_log_likelihood_is_that_of_the_reported_parameters(problem: Problem) -> None:
     invariants.honest_result(problem)
+
+
+# --- bad input ------------------------------------------------------------------------------------------------
+
+X = np.array([[0.0], [1.0], [5.0]])
+ONE = MixtureParameters([1.0], PoissonParameters([[2.0]]))
+
+
+@pytest.mark.parametrize(
+    ("responsibilities", "message"),
+    [
+        ([1, 0, 1], r"must have shape \(3, n_components\), got \(3,\)"),
+        ([[1], [1]], r"must have shape \(3, n_components\), got \(2, 1\)"),
+        ([[1, 0], [0.5, 0.4], [1, 0]], r"row 1 is \[0\.5 0\.4\]"),
+        ([[1, 0], [1, 0], [1.5, -0.5]], "row 2"),
+        ([[np.nan, 1], [1, 0], [1, 0]], "row 0"),
+    ],
+)
+def test_responsibilities_must_be_distributions(responsibilities: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Mixture(Poisson()).from_responsibilities(X, responsibilities)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([0.5, 0.4], r"must sum to 1, got a sum of .*0\.9"),
+        ([1.5, -0.5], r"not negative, got \[1\.5, -0\.5\]"),
+        ([np.nan, 1], "must be finite"),
+        ([[1.0]], r"must have shape \(n_components,\), got \(1, 1\)"),
+        ([], r"must have shape \(n_components,\), got \(0,\)"),
+    ],
+)
+def test_weights_must_be_a_point_of_the_simplex(weights: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        MixtureParameters(weights, PoissonParameters([[1.0], [2.0]]))
+
+
+def test_lists_are_data_everywhere() -> None:
+    model, data = Mixture(Poisson()), [[0], [1], [5]]
+    for read in (model.log_joint, model.log_density, model.responsibilities, model.log_likelihood):
+        close(read(ONE, data), read(ONE, X))
+    assert model.locate(ONE, data, 0) == model.locate(ONE, model.prepare(X), 0)
+
+
+def test_a_row_of_weight_zero_counts_for_nothing_even_where_it_is_impossible() -> None:
+    model, nothing = Mixture(Poisson()), MixtureParameters([1.0], PoissonParameters([[0.0]]))
+    assert model.log_likelihood(nothing, [[0.0], [1.0]], [1, 0]) == model.log_likelihood(nothing, [[0.0]]) == 0
+    with pytest.raises(ValueError, match="row 1 has log density -inf"):
+        model.log_likelihood(nothing, [[0.0], [1.0]], [0, 1])
+
+
+def test_an_infinite_tolerance_is_refused() -> None:
+    with pytest.raises(ValueError, match="tol"):
+        em(Mixture(Poisson()), X, ONE, tol=np.inf)

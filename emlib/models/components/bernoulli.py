@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emlib.models.components.discrete import Totals, TotalsFamily, refuse, sum_x_log
-from emlib.models.components.values import frozen
+from emlib.models.components.values import check_columns, frozen
 
 if TYPE_CHECKING:
     from emlib._types import FloatArray, IntArray
@@ -73,7 +73,13 @@ class Bernoulli(TotalsFamily):
         -------
         ndarray of shape (n, M)
             In nats; -inf where a component excludes a row.
+
+        Raises
+        ------
+        ValueError
+            If data and parameters have different numbers of columns.
         """
+        check_columns(x, theta.probabilities.shape[1])
         return sum_x_log(x, theta.probabilities) + sum_x_log(1 - x, 1 - theta.probabilities)
 
     def from_statistics(self, stats: Totals) -> BernoulliParameters:

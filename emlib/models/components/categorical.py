@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emlib.models.components.discrete import Totals, TotalsFamily, refuse, sum_x_log
-from emlib.models.components.values import frozen
+from emlib.models.components.values import check_columns, frozen
 
 if TYPE_CHECKING:
     from emlib._types import FloatArray, IntArray
@@ -54,12 +54,12 @@ class Categorical(TotalsFamily):
     Raises
     ------
     ValueError
-        If there are fewer than two categories.
+        If `n_categories` is not a whole number from 2.
     """
 
     def __init__(self, n_categories: int) -> None:
-        if n_categories < 2:
-            raise ValueError(f"n_categories must be at least 2, got {n_categories}")
+        if n_categories != int(n_categories) or n_categories < 2:
+            raise ValueError(f"n_categories must be a whole number, at least 2, got {n_categories}")
         self.n_categories = n_categories
 
     def check(self, x: FloatArray) -> None:
@@ -107,7 +107,17 @@ class Categorical(TotalsFamily):
         -------
         ndarray of shape (n, M)
             In nats; -inf where a component excludes a row.
+
+        Raises
+        ------
+        ValueError
+            If data and parameters have different numbers of columns or categories.
         """
+        check_columns(x, theta.probabilities.shape[1])
+        if theta.probabilities.shape[2] != self.n_categories:
+            raise ValueError(
+                f"the parameters have {theta.probabilities.shape[2]} categories, the family {self.n_categories}"
+            )
         return sum_x_log(self.features(x), theta.probabilities.reshape(len(theta.probabilities), -1))
 
     def from_statistics(self, stats: Totals) -> CategoricalParameters:

@@ -10,11 +10,13 @@ import numpy as np
 
 from emlib.errors import DegenerateComponent
 from emlib.models.components.covariance import EPS, REMEDY, Factor, covariance_structure
-from emlib.models.components.values import frozen
+from emlib.models.components.values import check_columns, frozen
+from emlib.priors import InverseWishart
 
 if TYPE_CHECKING:
     from emlib._types import FloatArray, IntArray
-    from emlib.priors import InverseWishart
+
+LARGEST = 1e151  # its square, summed over a million rows, is still finite
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +45,9 @@ class GaussianParameters:
 
     def __post_init__(self) -> None:
         means, covariances = frozen(self.means), frozen(self.covariances)
-        if means.ndim != 2:
-            raise ValueError(f"means must have shape (n_components, n_features), got {means.shape}")
+        if means.ndim != 2 or means.size == 0:
+            empty = ", which is empty" if means.size == 0 else ""
+            raise ValueError(f"means must have shape (n_components, n_features), got {means.shape}{empty}")
         expected = covariance_structure(self.covariance_type).shape(*means.shape)
         if covariances.shape != expected:
             raise ValueError(
@@ -125,6 +128,8 @@ class Gaussian:
     ------
     ValueError
         If an option is unknown or out of range.
+    TypeError
+        If the prior is something else.
 
     Notes
     -----
@@ -139,12 +144,49 @@ class Gaussian:
         covariance_floor: float | None = None,
         prior: InverseWishart | None = None,
     ) -> None:
+        if not (prior is None or isinstance(prior, InverseWishart)):
+            raise TypeError(f"the prior on covariances must be an InverseWishart or None, got {prior!r}")
         self.structure = covariance_structure(covariance_type)
         if covariance_floor is not None and not (np.isfinite(covariance_floor) and covariance_floor > 0):
             raise ValueError(f"covariance_floor must be a positive number or None, got {covariance_floor}")
         self.covariance_type = covariance_type
         self.covariance_floor = covariance_floor
         self.prior = prior
+
+    def check(self, x: FloatArray) -> None:
+        """Refuse data whose squares leave the range of floating point.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n, d)
+            Rows of data.
+
+        Raises
+        ------
+        ValueError
+            Naming the first row and column beyond 1e151, or a column that varies by less than 1e-151.
+        """
+        large = np.abs(x) > LARGEST
+        if large.any():
+            row, column = (int(k) for k in np.argwhere(large)[0])
+            raise ValueError(
+                f"row {row}, column {column} is {x[row, column]:g}: squares of numbers beyond {LARGEST:g} overflow. "
+                "Rescale the column."
+            )
+        spread = np.ptp(x, axis=0)
+        small = (spread > 0) & (spread < 1 / LARGEST)
+        if small.any():
+            column = int(np.argmax(small))
+            raise ValueError(
+                f"column {column} varies by {spread[column]:g} only: squares below {1 / LARGEST:g} underflow. "
+                "Rescale the column."
+            )
+
+    def _check_fits(self, theta: GaussianParameters, x: FloatArray) -> None:
+        """Raise if the parameters belong to another type or number of columns."""
+        if theta.covariance_type != self.covariance_type:
+            raise ValueError(f"the parameters are {theta.covariance_type!r}, the family is {self.covariance_type!r}")
+        check_columns(x, theta.means.shape[1])
 
     def log_prob(self, theta: GaussianParameters, x: FloatArray) -> FloatArray:
         """Return log densities.
@@ -164,13 +206,12 @@ class Gaussian:
         Raises
         ------
         ValueError
-            If the number of columns differs from that of the parameters.
+            If the parameters are of another covariance type or number of columns.
         DegenerateComponent
             If a covariance is singular.
         """
+        self._check_fits(theta, x)
         n_components, dim = theta.means.shape
-        if x.shape[1] != dim:
-            raise ValueError(f"the data have {x.shape[1]} columns, the parameters {dim}")
         factor = theta.factor
         columns = np.ascontiguousarray(x.T)
         distances = np.empty((n_components, len(x)))
@@ -283,6 +324,37 @@ class Gaussian:
         covariances = self.structure.share(matrix, n_components)
         return covariances if self.covariance_floor is None else self.structure.clip(covariances, self.covariance_floor)
 
+    def check_start(self, theta: GaussianParameters) -> None:
+        """Refuse a start outside the parameter space.
+
+        Parameters
+        ----------
+        theta : GaussianParameters
+            Where EM is to start.
+
+        Raises
+        ------
+        ValueError
+            If a covariance has an eigenvalue below the floor, or the floor is below the rounding of the covariances.
+        """
+        if self.covariance_floor is None:
+            return
+        values = np.linalg.eigvalsh(theta.dense_covariances)
+        # Eigenvalues are known to rounding of the largest one; a clipped matrix is on the floor to that.
+        resolution = 8 * values.shape[1] * EPS * values[:, -1]
+        if self.covariance_type in ("full", "tied") and self.covariance_floor < resolution.max():
+            raise ValueError(
+                f"covariance_floor={self.covariance_floor:.6g} is lost in the rounding of the largest eigenvalue "
+                f"{values.max():.6g} of the covariances: bring the columns to similar units, or raise the floor"
+            )
+        below = values[:, 0] < self.covariance_floor - resolution
+        if below.any():
+            m = int(np.argmax(below))
+            raise ValueError(
+                f"the covariance of component {m} has an eigenvalue {values[m, 0]:.6g} below "
+                f"covariance_floor={self.covariance_floor:.6g}: start from covariances above the floor"
+            )
+
     def log_prior(self, theta: GaussianParameters) -> float:
         """Return the log prior density of the covariances, in nats; 0 without a prior.
 
@@ -295,40 +367,30 @@ class Gaussian:
         -------
         float
             The log density.
-
-        Raises
-        ------
-        ValueError
-            If a covariance is below the floor: such a start is outside the parameter space.
         """
-        if self.covariance_floor is not None:
-            smallest = np.linalg.eigvalsh(theta.dense_covariances)[:, 0]
-            below = smallest < self.covariance_floor * (1 - 1e-9)  # clipping leaves rounding
-            if below.any():
-                m = int(np.argmax(below))
-                raise ValueError(
-                    f"the covariance of component {m} has an eigenvalue {smallest[m]:.3g} below "
-                    f"covariance_floor={self.covariance_floor:.3g}: start from covariances above the floor"
-                )
         if self.prior is None:
             return 0.0
         return self.structure.log_prior(theta.covariances, theta.means.shape[1], self.prior)
 
-    def sensitivity(self, theta: GaussianParameters) -> float:
-        """Return how much a log density amplifies relative rounding errors.
+    def magnitude(self, theta: GaussianParameters, x: FloatArray) -> FloatArray:
+        """Return the size of what enters each row's log density, for a bound on its rounding error.
 
         Parameters
         ----------
         theta : GaussianParameters
             The parameters.
+        x : ndarray of shape (n, d)
+            Rows of data.
 
         Returns
         -------
-        float
-            The condition number of the worst covariance plus the largest mean in standard deviations.
+        ndarray of shape (n,)
+            Number of columns times the condition number of the worst covariance plus the largest mean in
+            standard deviations.
         """
         deviations = np.sqrt(np.diagonal(theta.dense_covariances, axis1=1, axis2=2))
-        return theta.factor.condition + float((np.abs(theta.means) / deviations).max())
+        amplified = theta.factor.condition + float((np.abs(theta.means) / deviations).max())
+        return np.full(len(x), x.shape[1] * amplified)
 
     def sample(self, theta: GaussianParameters, labels: IntArray, rng: np.random.Generator) -> FloatArray:
         """Draw one row from the component of each label.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emlib.models.components.discrete import Totals, TotalsFamily, refuse, sum_x_log
-from emlib.models.components.values import frozen
+from emlib.models.components.values import check_columns, frozen
 
 if TYPE_CHECKING:
     from emlib._types import FloatArray, IntArray
@@ -73,11 +73,38 @@ class Poisson(TotalsFamily):
         -------
         ndarray of shape (n, M)
             In nats; -inf where a rate of zero meets a positive count.
+
+        Raises
+        ------
+        ValueError
+            If data and parameters have different numbers of columns.
         """
+        check_columns(x, theta.rates.shape[1])
         from scipy.special import gammaln
 
         constant = gammaln(x + 1).sum(axis=1)
         return sum_x_log(x, theta.rates) - theta.rates.sum(axis=1) - constant[:, None]
+
+    def magnitude(self, theta: PoissonParameters, x: FloatArray) -> FloatArray:
+        """Return the size of what enters each row's log density, for a bound on its rounding error.
+
+        Parameters
+        ----------
+        theta : PoissonParameters
+            Rates of M components.
+        x : ndarray of shape (n, d)
+            Counts.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Sum of the magnitudes of ``x log rate``, ``rate`` and ``log x!``, for the worst component.
+        """
+        from scipy.special import gammaln
+
+        log_rates = np.abs(np.log(np.where(theta.rates > 0, theta.rates, 1.0)))
+        terms = x @ log_rates.T + theta.rates.sum(axis=1)
+        return terms.max(axis=1) + np.abs(gammaln(x + 1)).sum(axis=1)
 
     def from_statistics(self, stats: Totals) -> PoissonParameters:
         """Return the rates that maximise Q.

@@ -1,0 +1,142 @@
+"""`make` runs what changed and nothing else, and says what to do when it cannot run.
+
+The Makefile is copied beside a small tree whose `python` only writes down what it is asked to do.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+RECORDER = '#!/bin/sh\necho "$*" >> calls.txt\n'
+
+
+def script(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """Return a repository of two notebooks, set up by a python that records its calls."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for name in (
+        ".jupyter/nbconvert.json",
+        "requirements.lock",
+        "emlib/em.py",
+        "notebooks/00_a.ipynb",
+        "notebooks/01_b.ipynb",
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "figures").mkdir()
+    script(tmp_path / ".venv/bin/python", RECORDER)
+    (tmp_path / ".venv/ready").touch()
+    return tmp_path
+
+
+def make(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    return subprocess.run(["make", *arguments], cwd=tree, env=environment, capture_output=True, text=True, check=False)
+
+
+def calls(tree: Path) -> list[str]:
+    """Return what python was asked to do since the last look: notebooks by name, other modules by module."""
+    log = tree / "calls.txt"
+    lines = log.read_text().splitlines() if log.exists() else []
+    log.unlink(missing_ok=True)
+    return [re.sub(r"^-m nbconvert .*/(\w+)\.ipynb$", r"\1", line) for line in lines]
+
+
+def age(tree: Path) -> None:
+    """Make all files an hour older, so that what is touched next is newer whatever the clock's resolution."""
+    for path in (tree, *tree.rglob("*")):
+        status = path.stat()
+        os.utime(path, (status.st_atime - 3600, status.st_mtime - 3600))
+
+
+def test_make_runs_the_notebooks_once_and_a_second_make_does_nothing(tree: Path) -> None:
+    assert make(tree).returncode == 0
+    assert calls(tree) == ["00_a", "01_b", "-m emlib figures"]
+    again = make(tree)
+    assert again.returncode == 0
+    assert calls(tree) == []
+    assert again.stdout.count("\n") == 1
+    assert "up to date" in again.stdout
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ("notebooks/01_b.ipynb", ["01_b", "-m emlib figures"]),
+        ("emlib/em.py", ["00_a", "01_b", "-m emlib figures"]),
+        (".jupyter/nbconvert.json", ["00_a", "01_b", "-m emlib figures"]),
+        (".venv/ready", ["00_a", "01_b", "-m emlib figures"]),
+        ("figures/a.png", ["-m emlib figures"]),
+    ],
+)
+def test_make_runs_again_what_depends_on_a_change(changed: str, expected: list[str], tree: Path) -> None:
+    make(tree)
+    calls(tree)
+    age(tree)
+    (tree / changed).touch()
+    assert make(tree).returncode == 0
+    assert calls(tree) == expected
+
+
+def test_a_notebook_that_fails_stops_make_and_is_run_again(tree: Path) -> None:
+    script(tree / ".venv/bin/python", "#!/bin/sh\nexit 1\n")
+    assert make(tree).returncode != 0
+    script(tree / ".venv/bin/python", RECORDER)
+    assert make(tree).returncode == 0
+    assert calls(tree) == ["00_a", "01_b", "-m emlib figures"]
+
+
+@pytest.mark.parametrize("name", ["01_b", "01_b.ipynb", "notebooks/01_b.ipynb"])
+def test_make_notebooks_runs_the_one_named_even_when_up_to_date(name: str, tree: Path) -> None:
+    make(tree)
+    calls(tree)
+    assert make(tree, "notebooks", f"NB={name}").returncode == 0
+    assert calls(tree) == ["01_b", "-m emlib figures"]
+    assert make(tree, "notebooks").returncode == 0
+    assert calls(tree) == ["00_a", "01_b", "-m emlib figures"]
+
+
+def test_make_notebooks_refuses_a_name_that_is_not_there(tree: Path) -> None:
+    run = make(tree, "notebooks", "NB=no_such_notebook")
+    assert run.returncode != 0
+    assert "there is no notebooks/no_such_notebook.ipynb" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("python", "hint"),
+    [("#!/bin/sh\nexit 1\n", "needs Python 3.11 or newer"), ('#!/bin/sh\n[ "$1" = -c ]\n', "apt install python3-venv")],
+)
+def test_set_up_says_what_is_missing(python: str, hint: str, tree: Path) -> None:
+    shutil.rmtree(tree / ".venv")
+    run = make(tree, f"PYTHON={script(tree / 'old-python', python)}")
+    assert run.returncode != 0
+    assert hint in run.stdout
+    assert not (tree / ".venv").exists()
+
+
+def test_test_runs_the_gate_and_then_nbval_on_all_notebooks(tree: Path) -> None:
+    assert make(tree, "test").returncode == 0
+    tests, notebooks = calls(tree)
+    assert "--cov=emlib --cov-fail-under=95" in tests
+    assert "--nbval --nbval-current-env" in notebooks
+    assert notebooks.endswith(" notebooks")
+
+
+def test_help_lists_every_target(tree: Path) -> None:
+    targets = re.findall(r"^\.PHONY: (\w+)$", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    listed = [line.split()[1] for line in make(tree, "help").stdout.splitlines()]
+    assert listed == targets

@@ -1,0 +1,201 @@
+"""Old Faithful and iris: numbers that other programs print, and the fixed points they stop short of."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from emlib import (
+    EMResult,
+    Gaussian,
+    GaussianMixture,
+    Mixture,
+    MixtureParameters,
+    Poisson,
+    PoissonParameters,
+    Status,
+    em,
+)
+from emlib.datasets import load_faithful, load_iris
+from tests.invariants import gradient
+
+FAITHFUL = load_faithful().data
+IRIS = load_iris()
+
+
+def faithful(covariance_type: str, n_components: int = 2, **options: object) -> GaussianMixture:
+    settings = {"random_state": 0, "max_iter": 5000, **options}
+    return GaussianMixture(n_components, covariance_type=covariance_type, **settings).fit(FAITHFUL)
+
+
+def test_two_full_components_of_old_faithful() -> None:
+    """R mclust, R mixtools and scikit-learn agree on the log-likelihood to 1e-10."""
+    fit = faithful("full", tol=1e-13)
+    assert fit.status_ is Status.CONVERGED
+    assert_allclose(fit.log_likelihood_, -1130.2639601847, atol=1e-9, rtol=0)
+    short, long = np.argsort(fit.means_[:, 0])
+    assert_allclose(fit.weights_[[short, long]], [0.355872857105707, 0.644127142894293], atol=1e-7, rtol=0)
+    assert_allclose(fit.means_[short], [2.03638845461996, 54.47851637696833], atol=1e-7, rtol=1e-7)
+    assert_allclose(fit.means_[long], [4.289661973095988, 79.96811517385605], atol=1e-7, rtol=1e-7)
+    assert_allclose(
+        fit.covariances_[short],
+        [[0.069167672559311, 0.435167624443501], [0.435167624443501, 33.69728207230224]],
+        atol=1e-7,
+        rtol=1e-7,
+    )
+    assert_allclose(
+        fit.covariances_[long],
+        [[0.169968435747095, 0.940609319270252], [0.940609319270252, 36.04621131755317]],
+        atol=1e-7,
+        rtol=1e-7,
+    )
+
+
+@pytest.mark.parametrize(
+    ("covariance_type", "log_likelihood"),
+    [
+        ("full", -1130.26396018474),
+        ("tied", -1140.18675943708),
+        ("diag", -1147.80635253781),
+        ("tied_diag", -1157.68001234169),
+        ("spherical", -1709.52928217742),
+        ("tied_spherical", -1709.68137294974),
+    ],
+)
+def test_every_covariance_type_on_old_faithful(covariance_type: str, log_likelihood: float) -> None:
+    """R mclust's VVV, EEE, VVI, EEI, VII and EII, converged."""
+    fit = faithful(covariance_type)
+    assert_allclose(fit.log_likelihood_, log_likelihood, atol=1e-9, rtol=0)
+
+
+def test_bic_of_two_components() -> None:
+    """R mclust prints -2322.192 for VVV, 2, with the opposite sign."""
+    fit = faithful("full")
+    assert_allclose(fit.log_likelihood_, -1130.264, atol=1e-3)
+    assert_allclose(-fit.bic(FAITHFUL), -2322.192, atol=1e-3)
+
+
+def test_one_gaussian() -> None:
+    fit = faithful("full", 1)
+    assert_allclose(fit.log_likelihood_, -1289.796745, atol=6e-4)
+    assert_allclose(-fit.bic(FAITHFUL), -2607.623, atol=6e-4)
+    assert_allclose(fit.means_[0], FAITHFUL.mean(axis=0), rtol=1e-14)
+    assert_allclose(fit.covariances_[0], np.cov(FAITHFUL.T, bias=True), rtol=1e-12)
+
+
+def test_three_components_with_a_common_covariance() -> None:
+    """R mclust's EEE, 3: prints -1126.326 where it stops, -1126.315928 converged."""
+    fit = faithful("tied", 3, n_init=10)
+    assert_allclose(fit.log_likelihood_, -1126.326, atol=0.025)
+    assert_allclose(fit.log_likelihood_, -1126.315928, atol=1e-6, rtol=0)
+    assert_allclose(-fit.bic(FAITHFUL), -2314.2957, atol=1e-4, rtol=0)
+
+
+def waiting(covariance_type: str, covariances: object) -> GaussianMixture:
+    """R mixtools' start for the waiting times: equal weights, means 55 and 80, standard deviations 5."""
+    return GaussianMixture(
+        2,
+        covariance_type=covariance_type,
+        weights_init=[0.5, 0.5],
+        means_init=[[55.0], [80.0]],
+        covariances_init=covariances,
+        tol=1e-13,
+    ).fit(FAITHFUL[:, 1:])
+
+
+def test_waiting_times_with_equal_deviations() -> None:
+    """Benaglia et al. (2009), J. Stat. Software 32(6), section 2."""
+    fit = waiting("tied", [[25.0]])
+    printed = [0.3608498, 54.61364, 80.09031, 5.869089, -1034.002]
+    converged = [0.360849, 54.61363, 80.09030, 5.869091, -1034.00176]
+    found = [fit.weights_[0], *fit.means_.ravel(), np.sqrt(fit.covariances_[0, 0]), fit.log_likelihood_]
+    assert_allclose(found, printed, atol=6e-4, rtol=0)
+    assert_allclose(found, converged, atol=1e-5, rtol=0)
+
+
+def test_waiting_times_with_free_deviations() -> None:
+    fit = waiting("full", [[[25.0]], [[25.0]]])
+    found = [fit.weights_[0], *fit.means_.ravel(), *np.sqrt(fit.covariances_.ravel()), fit.log_likelihood_]
+    assert_allclose(found, [0.360886, 54.61486, 80.09107, 5.87122, 5.867734, -1034.00175], atol=2e-5, rtol=0)
+
+
+def iris_from_species(covariance_type: str) -> EMResult[object]:
+    model = Mixture(Gaussian(covariance_type))
+    assert IRIS.target is not None
+    return em(model, IRIS.data, model.from_responsibilities(IRIS.data, np.eye(3)[IRIS.target]))
+
+
+@pytest.mark.parametrize(
+    ("covariance_type", "printed", "tolerance"),
+    [
+        ("full", -180.1858, 1.5e-3),
+        ("tied", -256.3547, 1e-3),
+        ("tied_diag", -361.4295, 5e-3),
+        ("diag", -306.860461, 2e-6),
+    ],
+)
+def test_iris_from_the_species(covariance_type: str, printed: float, tolerance: float) -> None:
+    """Mplus and R mclust agree (test suite of tidyLPA); VVI from R mclust at its tightest tolerance."""
+    result = iris_from_species(covariance_type)
+    assert result.status is Status.CONVERGED
+    assert_allclose(result.log_likelihood, printed, atol=tolerance, rtol=0)
+
+
+def test_iris_fixed_points() -> None:
+    """What the programs above reach when they are run on."""
+    assert_allclose(iris_from_species("full").log_likelihood, -180.185477, atol=1e-6, rtol=0)
+    assert_allclose(iris_from_species("tied_diag").log_likelihood, -361.425522, atol=1e-6, rtol=0)
+
+
+def test_bic_of_iris() -> None:
+    theta = iris_from_species("full").theta
+    known = GaussianMixture.from_parameters(theta.weights, theta.components.means, theta.components.covariances)
+    assert_allclose(-known.bic(IRIS.data), -580.8389, atol=1e-4, rtol=0)
+
+
+def test_two_components_of_iris() -> None:
+    """Fraley and Raftery: VVV, 2 has log-likelihood -214.3547 and BIC -574.0178."""
+    fit = GaussianMixture(2, random_state=0, n_init=3).fit(IRIS.data)
+    assert_allclose(fit.log_likelihood_, -214.3547, atol=1e-3)
+    assert_allclose(-fit.bic(IRIS.data), -574.0178, atol=1e-3)
+
+
+def test_hasselblads_poisson_mixture() -> None:
+    """Hasselblad (1969): deaths a day of London women over 80; the root to 30 digits by mpmath."""
+    counts = [162, 267, 271, 185, 111, 61, 27, 8, 3, 1]
+    start = MixtureParameters([0.3, 0.7], PoissonParameters([[1.0], [2.5]]))
+    x = np.arange(10.0)[:, None]
+    result = em(Mixture(Poisson()), x, start, sample_weight=counts, tol=1e-12, max_iter=10_000)
+    assert result.status is Status.CONVERGED
+    assert_allclose(result.log_likelihood, -1989.94585988296, atol=1e-9, rtol=0)
+    order = np.argsort(result.theta.components.rates[:, 0])
+    assert_allclose(result.theta.weights[order], [0.359885396984934, 0.640114603015065], atol=1e-5)
+    assert_allclose(result.theta.components.rates[order, 0], [1.25609510122433, 2.66340435663247], atol=1e-5)
+
+
+@pytest.mark.parametrize("covariance_type", ["full", "tied", "diag", "spherical", "tied_diag", "tied_spherical"])
+def test_old_faithful_moved_by_1e8(covariance_type: str) -> None:
+    """Converged answers far from the origin agree to 1e-7. The grid of 2^-20 minutes makes the move exact."""
+    x = np.round(FAITHFUL * 2**20) / 2**20
+    near = GaussianMixture(2, covariance_type=covariance_type, random_state=0, tol=1e-9).fit(x)
+    far = GaussianMixture(2, covariance_type=covariance_type, random_state=0, tol=1e-9).fit(x + 1e8)
+    order, other = np.argsort(near.means_[:, 0]), np.argsort(far.means_[:, 0])
+    assert far.converged_
+    assert_allclose(far.log_likelihood_, near.log_likelihood_, rtol=1e-7)
+    assert_allclose(far.weights_[other], near.weights_[order], atol=1e-7)
+    assert_allclose(far.means_[other] - 1e8, near.means_[order], atol=1e-7, rtol=1e-7)
+    same = (lambda c, _o: c) if covariance_type.startswith("tied") else (lambda c, o: c[o])
+    assert_allclose(same(far.covariances_, other), same(near.covariances_, order), rtol=1e-6)
+
+
+def test_gradient_vanishes_at_the_fit() -> None:
+    fit = faithful("full", tol=1e-13)
+    model = Mixture(Gaussian())
+    units = FAITHFUL.std(axis=0)
+    scaled = GaussianMixture.from_parameters(
+        fit.weights_, fit.means_ / units, fit.covariances_ / np.outer(units, units)
+    ).theta_
+    slope = gradient(lambda v: model.log_likelihood(model.unpack(v, scaled), FAITHFUL / units), model.pack(scaled))
+    # tol = 1e-13 nats leaves a slope of about sqrt(2 * 1e-13 * curvature), curvature up to 272.
+    assert_allclose(slope, np.zeros(11), atol=1e-5)

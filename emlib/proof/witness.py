@@ -8,7 +8,7 @@ from typing import Any
 
 import sympy as sp
 
-from emlib.proof.certificates import Witness
+from emlib.proof.certificates import Witness, shorten
 from emlib.proof.evaluate import Point, Undefined, evaluate
 from emlib.proof.sums import SumsTo, ranges_of_entries, sizes_of
 
@@ -118,7 +118,7 @@ class _Draw:
         families = {base.label for base in claim.atoms(sp.IndexedBase)}
         free = claim.free_symbols - matrices - sizes - set(self.ranges) - families
         free -= {symbol for symbol in free if isinstance(symbol, sp.Indexed | sp.MatrixSymbol)}
-        self.symbols = sorted(free, key=lambda symbol: (str(symbol), sp.default_sort_key(symbol)))
+        self.symbols = sorted(free, key=lambda symbol: (_label(symbol), sp.default_sort_key(symbol)))
         self.entries: dict[tuple[str, tuple[Any, ...]], sp.Expr] = {}
 
     def point(self, rng: random.Random, attempt: int) -> Point:
@@ -134,7 +134,8 @@ class _Draw:
             values[index] = sp.Integer(rng.randint(low, high))
         numbers = _numbers(rng, attempt)
         for symbol in self.symbols:
-            values[symbol] = _suited(symbol, next(numbers))
+            value = rng.randint(0, 3) if symbol.is_integer else next(numbers)  # an integer symbol is an index
+            values[symbol] = _suited(symbol, value)
         matrices = {matrix.name: self._matrix(matrix, values, numbers) for matrix in self.matrices}
         self.entries = {}
         return Point(values, matrices, lambda name, indices: self._entry(name, indices, values, numbers))
@@ -183,10 +184,15 @@ class _Draw:
 
     def shown(self, point: Point) -> tuple[tuple[str, str], ...]:
         """Names and values, sizes first."""
-        rows = [(str(symbol), str(value)) for symbol, value in point.symbols.items()]
+        rows = [(_label(symbol), str(value)) for symbol, value in point.symbols.items()]
         rows += [(name, str(matrix.tolist())) for name, matrix in point.matrices.items()]
         entries = sorted(self.entries.items(), key=lambda item: (item[0][0], tuple(map(int, item[0][1]))))
         return (*rows, *((f"{name}[{', '.join(map(str, at))}]", str(value)) for (name, at), value in entries))
+
+
+def _label(symbol: sp.Symbol) -> str:
+    """Return the name of a symbol, without the running number of an unnamed dummy."""
+    return shorten(str(symbol))
 
 
 def _numbers(rng: random.Random, attempt: int) -> Iterator[int]:
@@ -198,8 +204,12 @@ def _numbers(rng: random.Random, attempt: int) -> Iterator[int]:
 
 def _suited(symbol: sp.Symbol, value: int) -> sp.Expr:
     """Return the number with the sign that the symbol's assumptions ask for."""
-    if symbol.is_nonnegative or symbol.is_positive:
+    if symbol.is_positive:
+        return sp.Integer(abs(value) or 1)
+    if symbol.is_nonnegative:
         return sp.Integer(abs(value))
-    if symbol.is_nonpositive or symbol.is_negative:
+    if symbol.is_negative:
+        return sp.Integer(-abs(value) or -1)
+    if symbol.is_nonpositive:
         return sp.Integer(-abs(value))
     return sp.Integer(value)

@@ -255,7 +255,7 @@ class Direction:
             return products.spread(moved[0])
         if letter.kind == "vec":
             return products.vec(moved[0])
-        make = products.kron if letter.kind == "kron" else products.hadamard
+        make: Callable[..., Poly] = products.kron if letter.kind == "kron" else products.hadamard
         first, *rest = [make(*parts[:i], moved[i], *parts[i + 1 :]) for i in range(len(parts))]
         return sum(rest, first)
 

@@ -210,9 +210,8 @@ def _check_text(text: str) -> None:
         if depth > DEEPEST:
             raise FormulaError(f"more than {DEEPEST} nested parentheses", text, position)
     if text.count("==") != 1:
-        found = [i for i, character in enumerate(text) if character == "="]
-        second = text.find("==", text.find("==") + 2) if text.count("==") > 1 else (found or [None])[0]
-        raise FormulaError("write one identity as LEFT == RIGHT, with one ==", text, second)
+        place = text.find("=") if "==" not in text else text.find("==", text.find("==") + 2)
+        raise FormulaError("write one identity as LEFT == RIGHT, with one ==", text, place if place >= 0 else None)
 
 
 def _syntax_error(text: str, error: UnexpectedInput) -> FormulaError:

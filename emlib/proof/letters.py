@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import sympy as sp
 
 from emlib.proof.limits import spend
 
-Dim = sp.Expr  # a positive integer, a symbol, or a product of them
+Dim: TypeAlias = sp.Expr  # a positive integer, a symbol, or a product of them
 ONE = sp.Integer(1)
 
 
@@ -171,9 +171,7 @@ class Poly:
 
     def __add__(self, other: Poly) -> Poly:
         if (self.rows, self.cols) != (other.rows, other.cols):
-            raise ValueError(
-                f"cannot add a {self.rows} x {self.cols} matrix and a {other.rows} x {other.cols} matrix"
-            )
+            raise ValueError(f"cannot add a {self.rows} x {self.cols} matrix and a {other.rows} x {other.cols} matrix")
         terms = dict(self.terms)
         for word, value in other.terms.items():
             terms[word] = terms.get(word, sp.Integer(0)) + value
@@ -220,15 +218,13 @@ def spell(terms: Iterable[tuple[sp.Expr, str]], empty: str) -> str:
     for value, word in terms:
         coefficient = value if value.is_Number else sp.cancel(value)
         sign, rest = ("-", -coefficient) if coefficient.could_extract_minus_sign() else ("+", coefficient)
-        if rest == 1:
-            spelled = word
-        else:
-            spelled = (f"({rest})" if rest.is_Add else str(rest)) + f"*{word}"
+        factor = "" if rest == 1 else f"({rest})*" if rest.is_Add else f"{rest}*"
+        spelled = factor + word
         text += (f" {sign} " if text else sign.strip("+")) + spelled
     return text or empty
 
 
-class Atom(sp.Symbol):
+class Atom(sp.Symbol):  # type: ignore[misc]  # SymPy has no type information
     """A trace, a determinant or an entrywise sum, as a symbol whose name is its canonical text.
 
     Attributes

@@ -56,7 +56,7 @@ def _hadamard_of_vectors(factors: list[Word], rows: sp.Expr, cols: sp.Expr) -> P
 
 
 def _hadamard_with_diagonal(factors: list[Word], diagonal: list[Word]) -> Poly:
-    """A diagonal factor keeps the diagonal of the others only: D o M = D diag(M)."""
+    """Keep the diagonal of the other factors only: D o M = D diag(M)."""
     others = [Poly.of(word) for word in factors if not word.is_diagonal]
     product = words.times(*(Poly.of(word) for word in diagonal))
     return words.times(product, diagonal_part(hadamard(*others))) if others else product
@@ -83,7 +83,8 @@ def diagonal_part(poly: Poly) -> Poly:
 
 def _diagonal_part_of_word(word: Word) -> Poly:
     letters = list(word.letters)
-    before, after = [], []
+    before: list[Letter] = []
+    after: list[Letter] = []
     while letters and letters[0].is_diagonal:
         before.append(letters.pop(0))
     while letters and letters[-1].is_diagonal:

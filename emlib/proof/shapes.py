@@ -201,9 +201,7 @@ def _declare_shape(text: str, name: str, shape: Sequence[str | int]) -> Symbol:
 
 def _declare_size(text: str, name: str, size: str) -> Size:
     if not SIZE_NAME.fullmatch(size):
-        raise FormulaError(
-            f"the size {size!r} of {name} is neither a lower-case name nor a number from 1 to 9", text
-        )
+        raise FormulaError(f"the size {size!r} of {name} is neither a lower-case name nor a number from 1 to 9", text)
     return UNIT if size == "1" else (size,)
 
 
@@ -268,8 +266,8 @@ class _Reader:
         zero_left, zero_right = _is_zero(left), _is_zero(right)
         a = None if zero_left else self._read(left)
         b = None if zero_right else self._read(right)
-        a = a or _zero_like(b, self, left)
-        b = b or _zero_like(a, self, right)
+        a = a or _zero_like(b, left)
+        b = b or _zero_like(a, right)
         self._match_shapes(a.shape, b.shape, right, "the two sides of ==")
         sides = a.close(self), b.close(self)
         symbols = tuple(self.used[name] for name in sorted(self.used))
@@ -284,7 +282,7 @@ class _Reader:
         return tuple(name for name in self.sizes if name in names)
 
     def _collect_directions(self, *roots: Node) -> None:
-        """The differential of F by X with two arguments, d(F, X), introduces the direction dX."""
+        """Note the directions that are introduced: d(F, X) introduces dX."""
         stack = list(roots)
         while stack:
             node = stack.pop()
@@ -304,7 +302,7 @@ class _Reader:
         return found
 
     def _read(self, node: Node) -> _Open:
-        return getattr(self, f"_{node.op}")(node)  # type: ignore[no-any-return]
+        return getattr(self, f"_{node.op}")(node)
 
     def _number(self, node: Node) -> _Open:
         return _Open("number", (), (UNIT, UNIT), node, number=node.number)
@@ -485,7 +483,7 @@ def _is_zero(node: Node) -> bool:
     return node.op == "number" and node.number == 0
 
 
-def _zero_like(other: _Open | None, reader: _Reader, node: Node) -> _Open:
+def _zero_like(other: _Open | None, node: Node) -> _Open:
     shape: AnyShape = other.shape if other is not None else (UNIT, UNIT)
     return _Open("zero", (), shape, node)
 

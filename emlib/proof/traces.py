@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import sympy as sp
 
 from emlib.proof import products, words
@@ -99,7 +101,7 @@ def pull_out_scalars(word: Word) -> Poly:
     if len(starts) < 2 or not word.letters:
         return Poly.of(word)
     value = ONE
-    for start, end in zip(starts, starts[1:], strict=False):
+    for start, end in pairwise(starts):
         value *= _form(word.letters[start:end])
     kept = word.letters[: starts[0]] + word.letters[starts[-1] :]
     return Poly.of(Word(kept, word.rows, word.cols), value)

@@ -186,9 +186,7 @@ def verify(
     >>> verify("grad(log(det(A)), A) == 2*inv(A)", symmetric=("A",)).holds
     False
     """
-    identity = read(
-        formula, symmetric=symmetric, shapes=shapes, scalars=scalars, diagonal=diagonal, spd=spd
-    )
+    identity = read(formula, symmetric=symmetric, shapes=shapes, scalars=scalars, diagonal=diagonal, spd=spd)
     with time_limit(seconds):
         layers = (
             symbolic.judge(identity),

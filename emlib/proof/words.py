@@ -119,7 +119,7 @@ def _inverts(letter: Letter, others: tuple[Letter, ...]) -> bool:
 
 
 def _identity_minus_rest(letter: Letter, *, inverse_first: bool) -> Poly:
-    """The highest word of P has coefficient 1, so inv(P) times it is I - inv(P) (P without it)."""
+    """Return inv(P) times the highest word of P, which has coefficient 1, as I - inv(P) (P without it)."""
     poly, single = letter.parts[0], Poly.letter(letter)
     rest = _without_lead(poly)
     return Poly.identity(poly.rows) - (times(single, rest) if inverse_first else times(rest, single))

@@ -17,7 +17,7 @@ from emlib.proof.shapes import Identity, Size, Symbol, Typed
 
 NAME = "explicit n"
 MAIN_SIZES = (2, 3, 4)
-TERMS_FOR_A_SIZE = 300_000
+TERMS_FOR_A_SIZE = 150_000
 LARGEST_POWER = 64
 WITNESS_DRAWS = 200
 LARGEST_ENTRIES = 300
@@ -362,14 +362,14 @@ class _Point:
         rng = random.Random(0)
         for _ in range(WITNESS_DRAWS):
             spend()
-            point = cls(machine, {name: 0 for name in machine.entries.names})
+            point = cls(machine, dict.fromkeys(machine.entries.names, 0))
             for symbol in machine.identity.symbols:
                 point.values.update(point._draw(symbol, rng))
             try:
                 a, b = point._evaluate(left), point._evaluate(right)
             except (ValueError, ZeroDivisionError, OverflowError):
                 continue
-            if abs(a - b) > CLEARLY_APART * max(1, abs(a), abs(b)):
+            if abs(a - b) > CLEARLY_APART * max(1.0, float(abs(a)), float(abs(b))):
                 return f"left {_number(a)}, right {_number(b)} at {point}"
         return None
 
@@ -410,7 +410,10 @@ class _Point:
         shown = []
         for symbol in self.machine.identity.symbols:
             matrix = [
-                [self.values.get(self.machine._free(symbol, row, col), 0) for col in range(self.machine.extent(symbol.cols))]
+                [
+                    self.values.get(self.machine._free(symbol, row, col), 0)
+                    for col in range(self.machine.extent(symbol.cols))
+                ]
                 for row in range(self.machine.extent(symbol.rows))
             ]
             shown.append(f"{symbol.name} = {matrix[0][0] if symbol.is_scalar else matrix}")

@@ -64,7 +64,9 @@ def _method(identity: Identity) -> str:
 
 def size_of(size: Size) -> sp.Expr:
     """Return a size as a SymPy expression."""
-    factors = [sp.Integer(int(name)) if name.isdigit() else sp.Symbol(name, integer=True, positive=True) for name in size]
+    factors = [
+        sp.Integer(int(name)) if name.isdigit() else sp.Symbol(name, integer=True, positive=True) for name in size
+    ]
     return sp.Mul(*factors)
 
 

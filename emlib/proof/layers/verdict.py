@@ -44,8 +44,8 @@ class Layer:
     witness: str = ""
 
 
-class Undecided(Exception):  # noqa: N818 - not an error: a layer that cannot say
-    """This layer cannot decide the identity; the text says why."""
+class Undecided(Exception):
+    """The layer cannot decide the identity; the text says why."""
 
 
 class Undefined(ArithmeticError):

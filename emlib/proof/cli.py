@@ -9,10 +9,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from emlib.proof._layers.verdict import Status
+from emlib.proof._options import OptionError, add_declarations, declarations
 from emlib.proof.identity_file import Checked, IdentityFileError, check_identities, read_identities
 from emlib.proof.language import FormulaError
-from emlib.proof.layers.verdict import Status
-from emlib.proof.options import OptionError, add_declarations, declarations
 from emlib.proof.verification import VERDICTS, verify
 
 HOLDS, REFUTED, BAD_INPUT, NOT_DECIDED = 0, 1, 2, 3

@@ -1,7 +1,7 @@
 """Gradients of scalar SymPy expressions by a matrix of symbolic size, and a normal form for matrix expressions.
 
 SymPy 1.14 returns 0, silently, for the derivatives of most sums, products and functions of traces and
-determinants. Here an expression is read into sums of words (`emlib.proof.words`), differentiated in reverse
+determinants. Here an expression is read into sums of words (`emlib.proof._words.algebra`), differentiated in reverse
 mode and written back; what cannot be read is an error, never a zero.
 """
 
@@ -17,10 +17,11 @@ from sympy.matrices.expressions.hadamard import HadamardPower, HadamardProduct, 
 from sympy.matrices.expressions.kronecker import KroneckerProduct, kronecker_product
 from sympy.matrices.expressions.matexpr import MatrixElement
 
-from emlib.proof import calculus, products, traces, words
-from emlib.proof.calculus import Unsupported
-from emlib.proof.letters import Atom, Letter, Poly, Word
-from emlib.proof.zero import vanishes as words_vanish
+from emlib.proof._words import algebra as words
+from emlib.proof._words import calculus, products, traces
+from emlib.proof._words.calculus import Unsupported
+from emlib.proof._words.letters import Atom, Letter, Poly, Word
+from emlib.proof._words.zero import vanishes as words_vanish
 
 STRUCTURES = ("general", "symmetric", "diagonal")
 LARGEST_POWER = 12

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from emlib.proof._options import OptionError, declarations, line_parser
 from emlib.proof.language import FormulaError
-from emlib.proof.options import OptionError, declarations, line_parser
 from emlib.proof.verification import Verification, verify
 
 LONGEST_FILE = 1_000_000

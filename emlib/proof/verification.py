@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from emlib.proof.layers import exact, explicit, numeric, symbolic
-from emlib.proof.layers.verdict import Layer, Status
-from emlib.proof.limits import time_limit
-from emlib.proof.shapes import Identity, read
-from emlib.proof.side_conditions import conditions, conventions, remarks
+from emlib.proof._layers import exact, explicit, numeric, symbolic
+from emlib.proof._layers.verdict import Layer, Status
+from emlib.proof._limits import time_limit
+from emlib.proof._shapes import Identity, read
+from emlib.proof._side_conditions import conditions, conventions, remarks
 
 VERDICTS = {True: "holds", False: "refuted", None: "not decided"}
 WIDTH = 110

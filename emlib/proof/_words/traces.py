@@ -6,8 +6,9 @@ from itertools import pairwise
 
 import sympy as sp
 
-from emlib.proof import products, words
-from emlib.proof.letters import ONE, Atom, Letter, Poly, Word
+from emlib.proof._words import algebra as words
+from emlib.proof._words import products
+from emlib.proof._words.letters import ONE, Atom, Letter, Poly, Word
 
 
 def trace(poly: Poly) -> sp.Expr:

@@ -9,8 +9,8 @@ from math import ceil, log10
 
 import numpy as np
 
-from emlib.proof.layers.jets import BASE, PRIME, Jet, Oracle, Residues, invert_number
-from emlib.proof.layers.verdict import (
+from emlib.proof._layers.jets import BASE, PRIME, Jet, Oracle, Residues, invert_number
+from emlib.proof._layers.verdict import (
     Layer,
     Status,
     Undecided,
@@ -20,8 +20,8 @@ from emlib.proof.layers.verdict import (
     exponent_of,
     extent,
 )
-from emlib.proof.limits import OutOfBudget
-from emlib.proof.shapes import Identity, Size, Symbol, Typed
+from emlib.proof._limits import OutOfBudget
+from emlib.proof._shapes import Identity, Size, Symbol, Typed
 
 NAME = "exact n"
 MAIN_SIZES = (20, 8, 5, 3, 2)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emlib.proof.layers.verdict import (
+from emlib.proof._layers.verdict import (
     Layer,
     Status,
     Undecided,
@@ -19,8 +19,8 @@ from emlib.proof.layers.verdict import (
     exponent_of,
     extent,
 )
-from emlib.proof.limits import OutOfBudget, spend
-from emlib.proof.shapes import Identity, Size, Symbol, Typed
+from emlib.proof._limits import OutOfBudget, spend
+from emlib.proof._shapes import Identity, Size, Symbol, Typed
 
 NAME = "numeric n"
 MAIN_SIZE = 50

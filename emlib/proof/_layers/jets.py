@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from emlib.proof.layers.verdict import Undefined
-from emlib.proof.limits import spend
+from emlib.proof._layers.verdict import Undefined
+from emlib.proof._limits import spend
 
 PRIME = 2**31 - 1  # products of two residues fit in 64 bits
 Residues = NDArray[np.int64]

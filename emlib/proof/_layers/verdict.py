@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from emlib.proof.shapes import Typed
+from emlib.proof._shapes import Typed
 
 LARGEST_EXPONENT = 10_000
 

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import exp, log, sqrt
-from typing import Any
+from typing import Any, cast
 
-from emlib.proof.layers.entries import Entries, Matrix
-from emlib.proof.layers.verdict import Layer, Status, Undecided, Undefined, assignments, describe, exponent_of, extent
-from emlib.proof.limits import OutOfBudget, spend, work_limit
+from emlib.proof._layers.entries import Entries, Matrix
+from emlib.proof._layers.verdict import Layer, Status, Undecided, Undefined, assignments, describe, exponent_of, extent
+from emlib.proof._limits import OutOfBudget, spend, work_limit
+from emlib.proof._shapes import Identity, Size, Symbol, Typed
 from emlib.proof.rational import Quotient
-from emlib.proof.shapes import Identity, Size, Symbol, Typed
 
 NAME = "explicit n"
 MAIN_SIZES = (2, 3, 4)
@@ -366,10 +366,10 @@ class _Point:
             for symbol in machine.identity.symbols:
                 point.values.update(point._draw(symbol, rng))
             try:
-                a, b = point._evaluate(left), point._evaluate(right)
+                a, b = point.evaluate(left), point.evaluate(right)
             except (ValueError, ZeroDivisionError, OverflowError):
                 continue
-            if abs(a - b) > CLEARLY_APART * max(1.0, float(abs(a)), float(abs(b))):
+            if _clearly_apart(a, b):
                 return f"left {_number(a)}, right {_number(b)} at {point}"
         return None
 
@@ -386,12 +386,13 @@ class _Point:
                 found[f"{symbol.name}[{row},{col}]"] = value
         return found
 
-    def _evaluate(self, value: Quotient) -> Fraction | float:
+    def evaluate(self, value: Quotient) -> Fraction | float:
+        """Return the value of a quotient at the point."""
         point = self._with_functions()
-        total: Any = _at(value.top, point)
+        total = _at(value.top, point)
         for key, power in value.under.items():
             total = total / _at(key, point) ** power
-        return total
+        return cast("Fraction | float", total)
 
     def _with_functions(self) -> list[Fraction | float]:
         """Return values of all unknowns; those of functions are computed from their arguments, in order."""
@@ -429,6 +430,14 @@ def _at(polynomial: Any, point: list[Any]) -> Any:
                 term = term * point[place] ** power
         total = total + term
     return total
+
+
+def _clearly_apart(a: Fraction | float, b: Fraction | float) -> bool:
+    """Exact values differ at all; floats beyond rounding."""
+    if isinstance(a, Fraction) and isinstance(b, Fraction):
+        return a != b
+    left, right = float(a), float(b)
+    return abs(left - right) > CLEARLY_APART * max(1.0, abs(left), abs(right))
 
 
 def _number(value: Fraction | float) -> str:

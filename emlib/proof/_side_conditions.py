@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emlib.proof.shapes import Identity, Typed
+from emlib.proof._shapes import Identity, Typed
 
 DERIVATIVES = ("grad", "ascent", "hess", "d")
 

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import sympy as sp
 
-from emlib.proof.limits import spend
+from emlib.proof._limits import spend
 
 Dim: TypeAlias = sp.Expr  # a positive integer, a symbol, or a product of them
 ONE = sp.Integer(1)

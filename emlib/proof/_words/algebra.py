@@ -2,7 +2,7 @@
 
 Every function returns its result in normal form, so two expressions that these rules can identify
 become the same `Poly`. Structured products (entrywise, Kronecker, diagonal parts) are in
-`emlib.proof.products`, traces and determinants in `emlib.proof.traces`; the three call each other.
+`emlib.proof._words.products`, traces and determinants in `emlib.proof._words.traces`; the three call each other.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from functools import reduce
 
 import sympy as sp
 
-from emlib.proof import products, traces
-from emlib.proof.letters import ONE, Dim, Letter, Poly, Word
+from emlib.proof._words import products, traces
+from emlib.proof._words.letters import ONE, Dim, Letter, Poly, Word
 
 LONGEST_WORD = 200
 

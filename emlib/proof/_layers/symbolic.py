@@ -6,14 +6,15 @@ from collections.abc import Callable
 
 import sympy as sp
 
-from emlib.proof import calculus, products, traces, words
-from emlib.proof.calculus import Unsupported
+from emlib.proof._layers.verdict import Layer, Status
+from emlib.proof._limits import OutOfBudget, work_limit
+from emlib.proof._shapes import Identity, Size, Symbol, Typed
+from emlib.proof._words import algebra as words
+from emlib.proof._words import calculus, products, traces
+from emlib.proof._words.calculus import Unsupported
+from emlib.proof._words.letters import ONE, Poly
+from emlib.proof._words.zero import leftover, vanishes
 from emlib.proof.certificates import shorten
-from emlib.proof.layers.verdict import Layer, Status
-from emlib.proof.letters import ONE, Poly
-from emlib.proof.limits import OutOfBudget, work_limit
-from emlib.proof.shapes import Identity, Size, Symbol, Typed
-from emlib.proof.zero import leftover, vanishes
 
 NAME = "symbolic n"
 LARGEST_WORK = 50_000

@@ -6,9 +6,9 @@ from math import comb, prod
 
 import sympy as sp
 
-from emlib.proof import words
-from emlib.proof.letters import Letter, Poly
-from emlib.proof.limits import OutOfBudget
+from emlib.proof._limits import OutOfBudget
+from emlib.proof._words import algebra as words
+from emlib.proof._words.letters import Letter, Poly
 
 MOST_CLEARED = 4
 LARGEST_SCALAR = 20_000

@@ -11,8 +11,8 @@ from typing import Any
 
 import sympy as sp
 
-from emlib.proof.layers.verdict import Undecided, Undefined
-from emlib.proof.limits import spend
+from emlib.proof._layers.verdict import Undecided, Undefined
+from emlib.proof._limits import spend
 from emlib.proof.rational import Quotient
 
 LARGEST_DETERMINANT = 5

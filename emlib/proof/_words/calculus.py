@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import sympy as sp
 
-from emlib.proof import products, traces, words
-from emlib.proof.letters import ONE, Atom, Letter, Poly, Word
+from emlib.proof._words import algebra as words
+from emlib.proof._words import products, traces
+from emlib.proof._words.letters import ONE, Atom, Letter, Poly, Word
 
 
 class Unsupported(TypeError):

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import sympy as sp
 
-from emlib.proof import traces, words
-from emlib.proof.letters import ONE, Letter, Poly, Word
+from emlib.proof._words import algebra as words
+from emlib.proof._words import traces
+from emlib.proof._words.letters import ONE, Letter, Poly, Word
 
 
 def _multilinear(make: Callable[..., Poly], factors: tuple[Poly, ...], rows: sp.Expr, cols: sp.Expr) -> Poly:

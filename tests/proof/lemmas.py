@@ -3,8 +3,8 @@
 import sympy as sp
 
 from emlib.proof import Structured, cofactor_matrix, determinant, diag_part
-from emlib.proof.exact import Dual, derivative, inverse, product
-from emlib.proof.exact import determinant as exact_determinant
+from emlib.proof.dual import Dual, derivative, inverse, product
+from emlib.proof.dual import determinant as exact_determinant
 
 n, m, N, M = sp.symbols("n m N M", integer=True, positive=True)
 i, j, k, q, r = sp.symbols("i j k q r", integer=True)

@@ -4,7 +4,7 @@ import pytest
 import sympy as sp
 
 from emlib.proof import NotProved, Refuted, Vacuous, exact_check
-from emlib.proof.exact import Dual, derivative, determinant, inverse, product
+from emlib.proof.dual import Dual, derivative, determinant, inverse, product
 
 
 def test_dual_numbers_follow_the_rules_of_differentiation():

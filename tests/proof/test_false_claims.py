@@ -54,7 +54,7 @@ from emlib.proof import (
     prove_equal,
     refute,
 )
-from emlib.proof.exact import derivative, inverse, product
+from emlib.proof.dual import derivative, inverse, product
 
 
 @dataclass

@@ -46,7 +46,7 @@ from emlib.proof import (
     prove_for_sizes,
     sum_over_labels,
 )
-from emlib.proof.exact import derivative, inverse, product
+from emlib.proof.dual import derivative, inverse, product
 
 EXPLICIT = range(2, 6)
 

@@ -226,10 +226,10 @@ def test_normal_form_agrees_with_brute_force(block):
 
 def test_the_fuzz_sees_a_broken_rule(monkeypatch):
     """A collapse that forgets the range of the delta is found among the first thousand."""
-    monkeypatch.setattr("emlib.proof.sums.Inside", lambda *_: sp.Integer(1))
+    monkeypatch.setattr("emlib.proof.sum_terms.Inside", lambda *_: sp.Integer(1))
     rng = random.Random("finite sums 0")
     trees = (claim(rng) for _ in range(1000))
-    monkeypatch.setattr("emlib.proof.sums._drop_inside", lambda *_: None)
+    monkeypatch.setattr("emlib.proof.sum_terms._drop_inside", lambda *_: None)
     assert any(disagreement(node) is not None for node in trees)
 
 

@@ -114,6 +114,8 @@ def test_given_equations_become_conditions():
     assert certificate.conditions == ("b = 1 - a",)
     with pytest.raises(Refuted):
         prove_equal(a**2 + b**2, 1 - 2 * a * b)
+    with pytest.raises(ValueError, match="given equation for c"):
+        prove_equal(a**2, a * a + b - b + 1, given={c: 1})
 
 
 def test_ranges_of_free_indices_are_stated():

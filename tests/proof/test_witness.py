@@ -50,6 +50,30 @@ def test_normalised_matrices_and_families_are_normalised(axis):
     assert find_witness(sp.Sum(family * q, (q, 1, M)), 1, normalised=[rule]) is not None
 
 
+def test_families_with_two_rules_are_left_alone():
+    rules = [SumsTo(P, 0, m - 1), SumsTo(P, 0, n - 1, axis=0)]
+    assert find_witness(P[k, q], P[k, q] + 1, normalised=rules) is None
+    assert find_witness(A[k, q], A[k, q] + 1, symmetric=[A], normalised=[SumsTo(A, 0, n - 1)]) is None
+
+
+def test_every_declared_assumption_is_obeyed():
+    even = sp.Symbol("even", even=True)
+    for seed in range(5):
+        assert value(find_witness(even, even + 1, seed=seed), "even") % 2 == 0
+    imaginary = sp.Symbol("imaginary", imaginary=True)
+    assert find_witness(imaginary**2, sp.Integer(1)) is None
+    positive = sp.IndexedBase("positive", positive=True)
+    assert find_witness(sp.sqrt(positive[k] ** 2), sp.Abs(positive[k])) is None
+    odd = sp.Symbol("odd", odd=True, positive=True)
+    assert value(find_witness(sp.Sum(u[i], (i, 1, odd)), 0), "odd") % 2 == 1
+
+
+def test_normalised_positive_families_stay_positive():
+    q_ = sp.IndexedBase("q", positive=True)
+    found = find_witness(sp.Sum(q_[i] * i, (i, 1, M)), 1, normalised=[SumsTo(q_, 1, M)])
+    assert all(sp.Rational(number) > 0 for name, number in found.point if name.startswith("q"))
+
+
 def test_ranges_are_obeyed():
     for seed in range(10):
         found = find_witness(u[k], u[k] + 1, ranges={k: (2, M)}, seed=seed)

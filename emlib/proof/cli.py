@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("formula", metavar="FORMULA|FILE", help='an identity "LEFT == RIGHT", or a file of them')
     add_declarations(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the random points (default 0)")
+    parser.add_argument("--seed", type=_seed, default=0, help="seed of the random points (default 0)")
     return parser
 
 
@@ -75,17 +75,29 @@ def main(arguments: list[str]) -> int:
     ------
     SystemExit
         With status 2 when an option is unknown, 0 after ``--help``.
+
+    Examples
+    --------
+    >>> main(["tr(A*B) == tr(B*A)", "--json", "--seed", "1"]) == HOLDS  # doctest: +ELLIPSIS
+    {
+    ...
+    }
+    True
     """
     parsed = _parser().parse_args(arguments)
     try:
-        if parsed.seed < 0:
-            raise OptionError("--seed takes a number that is not negative")
         if "=" not in parsed.formula and Path(parsed.formula).is_file():
             return _file(parsed)
         return _formula(parsed)
     except (FormulaError, OptionError, IdentityFileError) as error:
         print(f"error: {error}", file=sys.stderr)
         return BAD_INPUT
+
+
+def _seed(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError("a seed is a number that is not negative")
+    return int(text)
 
 
 def _formula(parsed: argparse.Namespace) -> int:
@@ -121,6 +133,11 @@ def table(results: list[Checked]) -> list[str]:
     ----------
     results : list of Checked
         The identities with their verdicts.
+
+    Returns
+    -------
+    list of str
+        One line an identity, a summary, and in full what was not as expected.
     """
     head = ("label", "verdict", *(layer.name for layer in results[0].verification.layers), "identity")
     rows = [head, *(_row(result) for result in results)]

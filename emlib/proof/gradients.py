@@ -46,6 +46,7 @@ def gradient(f: Any, X: Any, structure: str = "general", *, symmetric: Iterable[
     Returns
     -------
     matrix expression, shape (n, m)
+        The partials; a ZeroMatrix only if `f` does not depend on `X`.
 
     Raises
     ------
@@ -72,12 +73,27 @@ def steepest_ascent(f: Any, X: Any, structure: str = "general", *, symmetric: It
 
     Parameters
     ----------
-    f, X, structure, symmetric
+    f : sympy.Expr or 1 x 1 matrix expression
         As in `gradient`.
+    X : sympy.MatrixSymbol, shape (n, m)
+        The argument.
+    structure : {"general", "symmetric", "diagonal"}
+        What is known of X; for a diagonal X the direction is diagonal.
+    symmetric : iterable of sympy.MatrixSymbol
+        Other symbols that equal their transposes.
 
     Returns
     -------
     matrix expression, shape (n, m)
+        The projection of the all-entries gradient on the structure.
+
+    Examples
+    --------
+    >>> import sympy as sp
+    >>> n = sp.Symbol("n", integer=True, positive=True)
+    >>> X = sp.MatrixSymbol("X", n, n)
+    >>> steepest_ascent(sp.log(sp.Determinant(X)), X, "symmetric")
+    X**(-1)
     """
     reader = _reader(X, structure, symmetric)
     everything = calculus.gradient(reader.scalar(f), X.name, *X.shape)
@@ -101,6 +117,7 @@ def differential(F: Any, X: Any, H: Any, *, symmetric: Iterable[Any] = ()) -> An
     Returns
     -------
     sympy.Expr or matrix expression, of the shape of F
+        Linear in H.
     """
     reader = _Reader(symmetric)
     _require_symbol(X)
@@ -115,12 +132,24 @@ def second_differential(f: Any, X: Any, H: Any, *, symmetric: Iterable[Any] = ()
 
     Parameters
     ----------
-    f, X, H, symmetric
-        As in `differential`, for a scalar f.
+    f : sympy.Expr or 1 x 1 matrix expression
+        As in `gradient`.
+    X : sympy.MatrixSymbol
+        The argument.
+    H : matrix expression, of the shape of X
+        The direction; it must not contain X.
+    symmetric : iterable of sympy.MatrixSymbol
+        Symbols that equal their transposes.
 
     Returns
     -------
     sympy.Expr
+        Quadratic in H.
+
+    Raises
+    ------
+    ValueError
+        The direction contains X.
     """
     reader = _Reader(symmetric)
     _require_symbol(X)
@@ -147,6 +176,7 @@ def matrix_normal_form(expr: Any, *, symmetric: Iterable[Any] = ()) -> Any:
     Returns
     -------
     sympy.Expr or matrix expression
+        Equal to `expr` wherever its inverses exist.
 
     Examples
     --------

@@ -55,7 +55,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class Checked:
-    """An entry and its verification."""
+    """An entry and its verification.
+
+    Parameters
+    ----------
+    entry : Entry
+        The line of the file.
+    verification : Verification
+        What was found.
+    """
 
     entry: Entry
     verification: Verification
@@ -66,7 +74,13 @@ class Checked:
         return self.verification.holds is self.entry.expected
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain values, for JSON."""
+        """Return everything as plain values, for JSON.
+
+        Returns
+        -------
+        dict
+            That of the verification, with label, line and expectation.
+        """
         return {
             "label": self.entry.label,
             "line": self.entry.line,
@@ -84,10 +98,23 @@ def read_identities(path: Path) -> list[Entry]:
     path : Path
         A text file in UTF-8.
 
+    Returns
+    -------
+    list of Entry
+        In the order of the file.
+
     Raises
     ------
     IdentityFileError
         The file cannot be read, is empty, or a line is not ``[LABEL |] LEFT == RIGHT [| OPTIONS]``.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import emlib.proof
+    >>> cookbook = Path(emlib.proof.__file__).parent / "identities" / "matrix_cookbook.txt"
+    >>> read_identities(cookbook)[0].formula
+    'inv(A*B) == inv(B)*inv(A)'
     """
     try:
         if path.stat().st_size > LONGEST_FILE:
@@ -128,6 +155,11 @@ def check_identities(path: Path, entries: list[Entry], seed: int = 0) -> Iterato
         What `read_identities` returned.
     seed : int
         Seed of the random points.
+
+    Yields
+    ------
+    Checked
+        One for each entry.
 
     Raises
     ------

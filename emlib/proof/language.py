@@ -181,11 +181,22 @@ def parse(text: str) -> tuple[Node, Node]:
     text : str
         ``LEFT == RIGHT``.
 
+    Returns
+    -------
+    tuple of Node
+        Left and right.
+
     Raises
     ------
     FormulaError
         The text is not an identity in the language, or passes one of its limits: 2000 characters,
         400 nodes, 40 levels, 12 digits.
+
+    Examples
+    --------
+    >>> left, right = parse("tr(A*B) == tr(B*A)")
+    >>> left.op, left.name
+    ('call', 'tr')
     """
     _check_text(text)
     try:

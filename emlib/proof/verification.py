@@ -72,13 +72,25 @@ class Verification:
         return f"holds: proved for {self.layers[1].scope}, checked exactly for {self.layers[2].scope}, not for every n"
 
     def notes(self) -> list[tuple[str, str]]:
-        """Return the lines below the table: conditions, conventions, remarks."""
+        """Return the lines below the table: conditions, conventions, remarks.
+
+        Returns
+        -------
+        list of (str, str)
+            Kind and text of each line.
+        """
         lines = [("if", "; ".join(self.conditions))] if self.conditions else []
         lines += [("convention", line) for line in self.conventions]
         return lines + [("note", line) for line in self.remarks]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain values, for JSON."""
+        """Return everything as plain values, for JSON.
+
+        Returns
+        -------
+        dict
+            Of strings, lists, booleans and None.
+        """
         return {
             "formula": self.formula,
             "holds": self.holds,
@@ -158,10 +170,12 @@ def verify(
         lower-case one a column of length n; ``A'`` transposes, ``I`` is the identity, ``ones`` a column of
         ones; functions are inv, det, tr, log, exp, diag, vec, kron, hadamard, norm2 (Euclidean or Frobenius
         norm), grad(f, X), ascent(f, X), hess(f, x), d(F, X) and d(F, X, direction).
-    symmetric, diagonal, spd, scalars : sequence of str
-        Names of symmetric, diagonal, symmetric positive definite matrices, and of scalars.
+    symmetric : sequence of str
+        Names of symmetric matrices.
     shapes : mapping of str to (rows, cols), optional
         Shapes that differ from the convention.
+    scalars, diagonal, spd : sequence of str
+        Names of scalars, of diagonal and of symmetric positive definite matrices.
     seed : int
         Seed of the random points.
     seconds : float
@@ -210,6 +224,7 @@ def judged(identity: Identity, layers: tuple[Layer, Layer, Layer, Layer]) -> Ver
     Returns
     -------
     Verification
+        The verdicts with conditions, conventions and remarks.
 
     Raises
     ------

@@ -19,7 +19,7 @@ def modules() -> Iterator[str]:
     yield "emlib"
     yield "emlib.__main__"
     for module in pkgutil.walk_packages(emlib.__path__, "emlib."):
-        if not module.name.rsplit(".", 1)[-1].startswith("_"):
+        if not any(part.startswith("_") for part in module.name.split(".")):
             yield module.name
 
 

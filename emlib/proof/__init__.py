@@ -30,16 +30,28 @@ from emlib.proof.certificates import (
 )
 from emlib.proof.determinants import cofactor, cofactor_matrix, determinant, leibniz
 from emlib.proof.exact import exact_check
+from emlib.proof.gradients import (
+    Unsupported,
+    differential,
+    gradient,
+    matrix_normal_form,
+    second_differential,
+    steepest_ascent,
+)
 from emlib.proof.labels import expectation_over_labels, sum_over_labels
+from emlib.proof.language import FormulaError
 from emlib.proof.matrices import PATTERNS, Structured, chain_rule, diag_part, matrix_derivative, projection
 from emlib.proof.numeric import agree, numeric_gradient
 from emlib.proof.sums import SumError, SumsTo, normal_form
 from emlib.proof.vectorised import commutation, duplication, elimination, vec, vech
 from emlib.proof.verdicts import prove_equal, prove_for_sizes, refute
+from emlib.proof.verification import LayersDisagree, Verification, verify
 
 __all__ = [
     "PATTERNS",
     "Certificate",
+    "FormulaError",
+    "LayersDisagree",
     "NotProved",
     "NotRefuted",
     "Refuted",
@@ -48,8 +60,10 @@ __all__ = [
     "Structured",
     "SumError",
     "SumsTo",
+    "Unsupported",
     "Vacuous",
     "VerdictError",
+    "Verification",
     "Witness",
     "agree",
     "chain_rule",
@@ -58,19 +72,25 @@ __all__ = [
     "commutation",
     "determinant",
     "diag_part",
+    "differential",
     "duplication",
     "elimination",
     "exact_check",
     "expectation_over_labels",
+    "gradient",
     "leibniz",
     "matrix_derivative",
+    "matrix_normal_form",
     "normal_form",
     "numeric_gradient",
     "projection",
     "prove_equal",
     "prove_for_sizes",
     "refute",
+    "second_differential",
+    "steepest_ascent",
     "sum_over_labels",
     "vec",
     "vech",
+    "verify",
 ]

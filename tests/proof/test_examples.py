@@ -9,7 +9,7 @@ import pytest
 
 import emlib.proof
 
-MODULES = [path.stem for path in Path(emlib.proof.__file__).parent.glob("*.py") if path.stem != "__init__"]
+MODULES = [path.stem for path in Path(emlib.proof.__file__).parent.glob("*.py") if not path.stem.startswith("_")]
 
 
 @pytest.mark.parametrize("name", sorted(MODULES))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
+import time
 from typing import Any
 
 import pytest
 
 from emlib.proof import LayersDisagree, Verification, verify
 from emlib.proof._layers import exact, explicit, numeric, symbolic
-from emlib.proof._layers.verdict import Status
-from emlib.proof._shapes import Typed, read
+from emlib.proof._layers.jets import Oracle
+from emlib.proof._layers.verdict import Status, Undefined
+from emlib.proof._shapes import read
+from emlib.proof.language import FormulaError
 
 GOOD = "grad(log(det(A)), A) == 2*inv(A) - diag(inv(A))"
 BAD = "grad(log(det(A)), A) == 2*inv(A)"
@@ -34,7 +36,11 @@ def statuses(verification: Verification) -> str:
         ("diag(ones) == I", {}, "proved proved holds holds"),
         ("ones'*hadamard(A, B)*ones == tr(A'*B)", {}, "proved proved holds holds"),
         ("ones'*ones == n", {}, "proved proved holds holds"),
-        ("hess(exp(-x'*A*x/2), x) == exp(-x'*A*x/2)*(A*x*x'*A - A)", {"symmetric": ("A",)}, "proved proved holds holds"),
+        (
+            "hess(exp(-x'*A*x/2), x) == exp(-x'*A*x/2)*(A*x*x'*A - A)",
+            {"symmetric": ("A",)},
+            "proved proved holds holds",
+        ),
         ("hess(log(t), t) == -1/t^2", {"scalars": ("t",)}, "proved proved holds holds"),
         ("ascent(t^2, t) == 2*t", {"scalars": ("t",)}, "proved proved holds holds"),
         ("grad(norm2(x), x) == x/norm2(x)", {}, "proved proved holds holds"),
@@ -107,7 +113,7 @@ def test_each_layer_alone_sees_a_false_identity(layer: Any) -> None:
 
 def test_conditions_conventions_and_remarks() -> None:
     verification = verify("grad(tr(inv(A)*B), A)/tr(B) == 0*A", symmetric=("A",))
-    assert verification.conditions == ("det(A) != 0", "tr(B) != 0")
+    assert verification.conditions == ("tr(B) != 0", "det(A) != 0")
     assert "2 G - diag(G)" in verification.conventions[0]
     assert "ascent(f, A)" in verification.conventions[0]
     assert "det(A) > 0" in verify(GOOD, symmetric=("A",)).conditions
@@ -128,6 +134,11 @@ def test_the_scope_is_what_was_shown() -> None:
     assert rectangular.layers[2].scope.startswith("n = 20, m = 19")
     wide = verify("inv(X*X')*X*X' == I", shapes={"X": ("n", "m")})
     assert wide.layers[2].scope.startswith("n = 20, m = 21")
+    low_rank = verify("det(X*X') == 0", shapes={"X": ("n", "m")})
+    assert low_rank.holds is False  # true for m < n only
+    assert low_rank.layers[1].scope == "n = 2, m = 3"
+    both = verify("tr(X*X') == tr(X'*X)", shapes={"X": ("n", "m")})
+    assert both.layers[2].scope.startswith("n = 20, m = 19 and n = 20, m = 21;")
     nested = verify("grad(tr(grad(tr(X*A*X), X)'*B), X) == A'*B' + B'*A'")
     assert nested.layers[2].scope.startswith("n = 8;")
     assert nested.layers[3].scope.startswith("n = 4;")
@@ -169,13 +180,14 @@ def test_out_of_time_is_not_decided() -> None:
         "((A+B)*(A-B))^12 == A",
         "(tr(A)+tr(B)+tr(C)+t+s)^12*(tr(A*B)+t*s+2)^12 == 1",
         "det(kron(kron(A, B), kron(A, B))) == 1",
-        "inv(kron(kron(A, B), kron(B, A))) == kron(kron(inv(A), inv(B)), kron(inv(B), inv(A)))",
-        "det(A)^(n*n*n*n*n*n) == det(A)^(n^6)" if False else "det(A)^(n*n*n*n*n*n) == 2",
+        "det(A)^(n*n*n*n*n*n) == 2",
     ],
 )
 def test_a_huge_formula_ends(formula: str) -> None:
-    verification = verify(formula, scalars=("t", "s"), seconds=20)
-    assert verification.holds is not True or "kron" in formula
+    begin = time.monotonic()
+    verification = verify(formula, scalars=("t", "s"), seconds=2)
+    assert verification.holds is not True
+    assert time.monotonic() - begin < 60  # a hang would be caught, a slow machine is not
 
 
 # Random identities -------------------------------------------------------------------------------
@@ -227,12 +239,18 @@ def random_pair(rng: random.Random) -> tuple[str, str]:
     side, other = rule.split(" == ")
     old, new = rng.choice([pair for pair in MUTATIONS if pair[0] in f"== {other}"])
     mutated = f"{side} {f'== {other}'.replace(old, new, 1)}"
-    return rule.format(**parts), mutated.format(**parts)
+    formulas = rule.format(**parts), mutated.format(**parts)
+    try:
+        read(formulas[1])
+    except FormulaError:  # the mutation made a scalar a matrix
+        return random_pair(rng)
+    return formulas
 
 
-def test_random_true_identities_hold_and_their_mutants_are_refuted() -> None:
+def test_random_true_identities_hold_and_their_mutants_are_refuted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(explicit, "MAIN_SIZES", (2,))
     rng = random.Random(11)
-    proved = refuted = 0
+    proved = refuted = true_mutants = 0
     for _ in range(300):
         good, bad = (read(formula, symmetric=("S",)) for formula in random_pair(rng))
         layers = symbolic.judge(good), exact.judge(good)
@@ -241,10 +259,12 @@ def test_random_true_identities_hold_and_their_mutants_are_refuted() -> None:
         layers = symbolic.judge(bad), exact.judge(bad)
         refuted += layers[1].status is Status.REFUTED
         assert not (layers[0].status is Status.PROVED and layers[1].status is Status.REFUTED), bad.text
-        if layers[0].status is Status.PROVED:  # a mutant may be true, such as tr(S') for tr(S)
+        if layers[1].status is Status.HOLDS:  # a mutant may be true, such as S for S'
             assert explicit.judge(bad).status is Status.PROVED
+            true_mutants += 1
     assert proved >= 290
-    assert refuted >= 260
+    assert refuted + true_mutants >= 295  # the others have no value: a singular matrix
+    assert refuted >= 240
 
 
 def test_every_node_has_a_source_that_reads_back() -> None:
@@ -253,9 +273,19 @@ def test_every_node_has_a_source_that_reads_back() -> None:
         text, _ = random_pair(rng)
         identity = read(text, symmetric=("S",))
         again = read(f"{identity.left.source} == {identity.right.source}", symmetric=("S",))
-        assert _bare(again.left) == _bare(identity.left)
-        assert _bare(again.right) == _bare(identity.right)
+        assert (again.left.source, again.right.source) == (identity.left.source, identity.right.source)
+        there, here = (exact.Machine(one, {"n": 3}, "0", Oracle(0)) for one in (again, identity))
+        try:
+            assert (there.value(again.left) == here.value(identity.left)).all()
+        except Undefined:
+            continue
 
 
-def _bare(node: Typed) -> Typed:
-    return replace(node, args=tuple(_bare(arg) for arg in node.args), source="")
+def test_cancelled_terms_refute_nothing_in_floating_point() -> None:
+    for formula in ("A*B*inv(B) - A == 0", "tr(A*(B*C) - (A*B)*C) == 0", "grad(tr(A*(B*C) - (A*B)*C), A) == 0"):
+        assert verify(formula).holds is True
+    false = verify("grad(log(det(S)), S) == inv(S)", spd=("S",)).layers[3]
+    assert false.status is Status.REFUTED  # det(S) is large, and no excuse
+    close = numeric.judge(read("A*1.00001 == A"))
+    assert close.status is Status.REFUTED
+    assert numeric.judge(read("A*1.00000001 == A")).status is Status.UNDECIDED

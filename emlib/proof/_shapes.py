@@ -287,7 +287,7 @@ class _Reader:
         while stack:
             node = stack.pop()
             stack.extend(node.args)
-            if node.op == "call" and node.name == "d" and len(node.args) == 2 and node.args[1].op == "name":
+            if node.op == "call" and node.name == "d" and len(node.args) > 1 and node.args[1].op == "name":
                 self.directions[f"d{node.args[1].name}"] = node.args[1].name
 
     def _symbol(self, name: str) -> Symbol:

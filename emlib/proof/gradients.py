@@ -299,7 +299,7 @@ class _Reader:
         return first
 
     def _diagonal(self, expr: Any) -> Poly:
-        inner = self.matrix(expr.arg)
+        inner = self.matrix(expr.args[0])
         return products.spread(inner) if inner.cols == 1 else products.diagonal_part(inner)
 
 

@@ -11,10 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
-from lark import Lark, Token, Transformer, UnexpectedInput, v_args
-from lark.exceptions import VisitError
+from lark import Lark, Token, Transformer, UnexpectedInput
 
 LONGEST_FORMULA = 2_000
 MOST_NODES = 400
@@ -26,16 +25,17 @@ Shape = tuple[Any, Any]
 
 GRAMMAR = r"""
 start: sum "==" sum
-?sum: product | sum "+" product -> add | sum "-" product -> subtract
+?sum: product | sum "+" product -> add | sum MINUS product -> subtract
 ?product: signed | product "*" signed -> multiply | product "/" signed -> divide
-?signed: postfix | "-" signed -> negate
+?signed: postfix | MINUS signed -> negate
 ?postfix: atom
     | postfix "'" -> transpose
     | postfix ".T" -> transpose
     | postfix "^" exponent -> power
-?exponent: INTEGER -> number | "-" INTEGER -> negative | NAME -> name | "(" sum ")"
+?exponent: INTEGER -> number | MINUS INTEGER -> negative | NAME -> name | "(" sum ")"
 ?atom: NUMBER -> number | INTEGER -> number | NAME -> name | "(" sum ")"
     | NAME "(" sum ("," sum)* ")" -> call
+MINUS: "-"
 NUMBER.2: /[0-9]+\.[0-9]+/
 INTEGER: /[0-9]+/
 NAME: /[A-Za-z][A-Za-z0-9_]*/
@@ -113,64 +113,72 @@ class Node:
     number: Fraction = Fraction(0)
 
 
-@cache
-def _parser() -> Lark:
-    return Lark(GRAMMAR, parser="lalr", propagate_positions=True, maybe_placeholders=False)
+class _TooManyDigits(Exception):
+    def __init__(self, position: int) -> None:
+        super().__init__(position)
+        self.position = position
 
 
-@v_args(meta=True)
 class _Builder(Transformer[Token, Any]):
     """Turns the parse tree into nodes."""
 
-    def start(self, _meta: Any, children: list[Node]) -> tuple[Node, Node]:
+    def start(self, children: list[Node]) -> tuple[Node, Node]:
         left, right = children
         return left, right
 
     def _binary(self, op: str, children: list[Node]) -> Node:
         return Node(op, tuple(children), children[0].position)
 
-    def add(self, _meta: Any, children: list[Node]) -> Node:
+    def add(self, children: list[Node]) -> Node:
         return self._binary("add", children)
 
-    def subtract(self, _meta: Any, children: list[Node]) -> Node:
-        left, right = children
+    def subtract(self, children: list[Any]) -> Node:
+        left, _, right = children
         return Node("add", (left, Node("negate", (right,), right.position)), left.position)
 
-    def multiply(self, _meta: Any, children: list[Node]) -> Node:
+    def multiply(self, children: list[Node]) -> Node:
         return self._binary("multiply", children)
 
-    def divide(self, _meta: Any, children: list[Node]) -> Node:
+    def divide(self, children: list[Node]) -> Node:
         return self._binary("divide", children)
 
-    def negate(self, meta: Any, children: list[Node]) -> Node:
-        return Node("negate", tuple(children), meta.start_pos)
+    def negate(self, children: list[Any]) -> Node:
+        sign, inner = children
+        return Node("negate", (inner,), sign.start_pos or 0)
 
-    def transpose(self, _meta: Any, children: list[Node]) -> Node:
+    def transpose(self, children: list[Node]) -> Node:
         return Node("transpose", tuple(children), children[0].position)
 
-    def power(self, _meta: Any, children: list[Node]) -> Node:
+    def power(self, children: list[Node]) -> Node:
         base, exponent = children
         if exponent.op == "name" and exponent.name == "T":
             return Node("transpose", (base,), base.position)
         return Node("power", (base, exponent), base.position)
 
-    def number(self, _meta: Any, children: list[Token]) -> Node:
+    def number(self, children: list[Token]) -> Node:
         (token,) = children
         position = token.start_pos or 0
         if len(token) > MOST_DIGITS:
-            raise FormulaError(f"a number of more than {MOST_DIGITS} digits", "", position)
+            raise _TooManyDigits(position)
         return Node("number", (), position, number=Fraction(str(token)))
 
-    def negative(self, meta: Any, children: list[Token]) -> Node:
-        return Node("negate", (self.number(meta, children),), meta.start_pos)
+    def negative(self, children: list[Token]) -> Node:
+        sign, digits = children
+        return Node("negate", (self.number([digits]),), sign.start_pos or 0)
 
-    def name(self, _meta: Any, children: list[Token]) -> Node:
+    def name(self, children: list[Token]) -> Node:
         (token,) = children
         return Node("name", (), token.start_pos or 0, name=str(token))
 
-    def call(self, _meta: Any, children: list[Any]) -> Node:
+    def call(self, children: list[Any]) -> Node:
         token, *arguments = children
         return Node("call", tuple(arguments), token.start_pos or 0, name=str(token))
+
+
+@cache
+def _parser() -> Lark:
+    # The nodes are built while parsing: walking a deep tree afterwards would recurse.
+    return Lark(GRAMMAR, parser="lalr", maybe_placeholders=False, transformer=_Builder())
 
 
 def parse(text: str) -> tuple[Node, Node]:
@@ -200,14 +208,11 @@ def parse(text: str) -> tuple[Node, Node]:
     """
     _check_text(text)
     try:
-        left, right = _Builder().transform(_parser().parse(text))
+        left, right = cast("tuple[Node, Node]", _parser().parse(text))
     except UnexpectedInput as error:
         raise _syntax_error(text, error) from None
-    except VisitError as error:
-        inner = error.orig_exc
-        if isinstance(inner, FormulaError):
-            raise FormulaError(inner.reason, text, inner.position) from None
-        raise
+    except _TooManyDigits as error:
+        raise FormulaError(f"a number of more than {MOST_DIGITS} digits", text, error.position) from None
     _check_tree(text, left, right)
     return left, right
 

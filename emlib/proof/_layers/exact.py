@@ -19,6 +19,7 @@ from emlib.proof._layers.verdict import (
     describe,
     exponent_of,
     extent,
+    joined,
 )
 from emlib.proof._limits import OutOfBudget
 from emlib.proof._shapes import Identity, Size, Symbol, Typed
@@ -49,17 +50,17 @@ def judge(identity: Identity, seed: int = 0) -> Layer:
     main = next((size for size in MAIN_SIZES if _largest_array(identity, size) <= LARGEST_ARRAY), None)
     if main is None:
         return Layer(NAME, Status.UNDECIDED, "no point", "its arrays are too large even for n = 2")
-    reason = ""
-    for sizes in assignments(identity.sizes, main):
-        scope = f"{describe(sizes)}; {POINTS} random points modulo 2^31 - 1"
-        try:
-            return _judge_at(identity, sizes, scope, seed)
-        except Undefined as error:
-            reason = f"no value at {DRAWS} random points: {error}"
-        except (Undecided, OutOfBudget) as error:
-            reason = str(error)
-            break
-    return Layer(NAME, Status.UNDECIDED, scope, reason)
+    return joined([_judge_sizes(identity, sizes, seed) for sizes in assignments(identity.sizes, main)])
+
+
+def _judge_sizes(identity: Identity, sizes: dict[str, int], seed: int) -> Layer:
+    scope = f"{describe(sizes)}; {POINTS} random points modulo 2^31 - 1"
+    try:
+        return _judge_at(identity, sizes, scope, seed)
+    except Undefined as error:
+        return Layer(NAME, Status.UNDECIDED, scope, f"no value at {DRAWS} random points: {error}")
+    except (Undecided, OutOfBudget) as error:
+        return Layer(NAME, Status.UNDECIDED, scope, str(error))
 
 
 def _largest_array(identity: Identity, main: int) -> int:

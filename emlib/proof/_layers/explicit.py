@@ -42,16 +42,16 @@ def judge(identity: Identity) -> Layer:
     reasons: list[str] = []
     both_zero = True
     for main in MAIN_SIZES if identity.sizes else (1,):
-        verdict = _judge_size(identity, main)
-        if verdict.witness:
-            return Layer(NAME, Status.REFUTED, verdict.sizes, METHOD.split(",")[0], verdict.witness)
-        if verdict.reason:
-            reasons.append(f"{verdict.sizes}: {verdict.reason}")
-            if main > 2 and "defined" not in verdict.reason:
-                break
-            continue
-        proved.append(verdict.sizes)
-        both_zero = both_zero and verdict.zero
+        verdicts = [_judge_sizes(identity, sizes) for sizes in assignments(identity.sizes, main)]
+        for verdict in verdicts:
+            if verdict.witness:
+                return Layer(NAME, Status.REFUTED, verdict.sizes, METHOD.split(",")[0], verdict.witness)
+        defined = [verdict for verdict in verdicts if not verdict.undefined] or verdicts[:1]
+        reasons += [f"{verdict.sizes}: {verdict.reason}" for verdict in defined if verdict.reason]
+        proved += [verdict.sizes for verdict in defined if not verdict.reason]
+        both_zero = both_zero and all(verdict.zero for verdict in defined)
+        if any(verdict.reason and not verdict.undefined for verdict in defined):
+            break  # what is too large stays so at the next size
     rest = f"; {'; '.join(reasons)}" if reasons else ""
     if not proved:
         return Layer(NAME, Status.UNDECIDED, "no size", rest.strip("; "))
@@ -72,20 +72,18 @@ class _Verdict:
     witness: str = ""
     reason: str = ""
     zero: bool = False
+    undefined: bool = False
 
 
-def _judge_size(identity: Identity, main: int) -> _Verdict:
-    verdict = _Verdict(f"n = {main}", reason="no value")
-    for sizes in assignments(identity.sizes, main):
-        text = describe(sizes)
-        try:
-            with work_limit(TERMS_FOR_A_SIZE):
-                return _compare(identity, sizes, text)
-        except Undefined as error:
-            verdict = _Verdict(text, reason=f"not defined ({error})")
-        except (OutOfBudget, Undecided) as error:
-            return _Verdict(text, reason=str(error))
-    return verdict
+def _judge_sizes(identity: Identity, sizes: dict[str, int]) -> _Verdict:
+    text = describe(sizes)
+    try:
+        with work_limit(TERMS_FOR_A_SIZE):
+            return _compare(identity, sizes, text)
+    except Undefined as error:
+        return _Verdict(text, reason=f"not defined ({error})", undefined=True)
+    except (OutOfBudget, Undecided) as error:
+        return _Verdict(text, reason=str(error))
 
 
 def _compare(identity: Identity, sizes: dict[str, int], text: str) -> _Verdict:

@@ -18,6 +18,7 @@ from emlib.proof._layers.verdict import (
     describe,
     exponent_of,
     extent,
+    joined,
 )
 from emlib.proof._limits import OutOfBudget, spend
 from emlib.proof._shapes import Identity, Size, Symbol, Typed
@@ -29,9 +30,10 @@ LARGEST_KRON = 40_000
 SAMPLED = 6
 DRAWS = 30
 TOLERANCE = {0: 1e-9, 1: 1e-8, 2: 1e-5}  # by how many derivatives are nested
-ROUNDING = 1e-12  # of the largest number met on the way
+CANCELLED = 1e-9  # of the largest term of any sum: a gap below it may be rounding, and refutes nothing
 CLEARLY = 1e3  # a gap beyond this many tolerances is a refutation
 COMPLEX_STEP = 1e-30
+LARGEST_CONDITION = 1e10
 DIFFERENCE = 1e-4
 DERIVATIVES = ("grad", "ascent", "hess", "d")
 
@@ -53,20 +55,22 @@ def judge(identity: Identity, seed: int = 0) -> Layer:
     Layer
         ``holds`` within the tolerance, ``refuted`` if the gap is beyond 1000 tolerances, else ``not decided``.
     """
-    reason, scope = "", "no point"
     nested = any(_has_sampled_derivative_inside(side) for side in (identity.left, identity.right))
     for main in (SMALL_SIZE,) if nested else (MAIN_SIZE, SMALL_SIZE):
-        for sizes in assignments(identity.sizes, main):
-            scope = f"{describe(sizes)}; one floating-point point, seed {seed}"
-            try:
-                found = _judge_at(identity, sizes, scope, seed)
-            except (Undefined, Undecided, OutOfBudget) as error:
-                reason = str(error)
-                continue
-            if found is not None:
-                return found
-            reason = "no entry could be compared"
-    return Layer(NAME, Status.UNDECIDED, scope, reason)
+        verdicts = [_judge_sizes(identity, sizes, seed) for sizes in assignments(identity.sizes, main)]
+        found = joined(verdicts)
+        if found.status is not Status.UNDECIDED:
+            return found
+    return found
+
+
+def _judge_sizes(identity: Identity, sizes: dict[str, int], seed: int) -> Layer:
+    scope = f"{describe(sizes)}; one floating-point point, seed {seed}"
+    try:
+        found = _judge_at(identity, sizes, scope, seed)
+    except (Undefined, Undecided, OutOfBudget) as error:
+        return Layer(NAME, Status.UNDECIDED, scope, str(error))
+    return found or Layer(NAME, Status.UNDECIDED, scope, "no entry could be compared")
 
 
 def _has_sampled_derivative_inside(node: Typed, inside: bool = False) -> bool:
@@ -79,35 +83,35 @@ def _has_sampled_derivative_inside(node: Typed, inside: bool = False) -> bool:
 
 
 def _judge_at(identity: Identity, sizes: dict[str, int], scope: str, seed: int) -> Layer | None:
-    left, right, peak = _compare(identity, sizes, seed)
+    machine, left, right = _compare(identity, sizes, seed)
     known = np.isfinite(left) & np.isfinite(right)
     if not known.any():
         return None
     depth = min(2, max(_depth(identity.left), _depth(identity.right)))
     tolerance = TOLERANCE[depth]
-    scale = max(np.abs(left[known]).max(), np.abs(right[known]).max())
+    scale = machine.largest_term(identity)
     gap = np.where(known, np.abs(left - right), 0.0)
     how = {0: "floating point", 1: "complex step", 2: "central differences of a complex step"}[depth]
     entries = "" if known.all() else f" at {int(known.sum())} of {known.size} entries"
     why = f"{how}{entries}, relative tolerance {tolerance:g}"
-    if gap.max() <= max(tolerance * scale, ROUNDING * peak):
+    if gap.max() <= tolerance * scale:
         return Layer(NAME, Status.HOLDS, scope, why + ("; both sides are 0" if scale == 0 else ""))
     row, col = (int(place) for place in np.unravel_index(int(gap.argmax()), gap.shape))
     where = f"entry ({row}, {col}): " if gap.size > 1 else ""
     witness = f"{where}left {left[row, col]:.6g}, right {right[row, col]:.6g}"
-    if gap.max() > CLEARLY * max(tolerance * scale, ROUNDING * peak):
+    if gap.max() > max(CLEARLY * tolerance * scale, CANCELLED * machine.peak):
         return Layer(NAME, Status.REFUTED, scope, why, f"{witness} at {describe(sizes)}, seed {seed}")
     return Layer(NAME, Status.UNDECIDED, scope, f"{why}: the gap is too small to refute and too large to agree")
 
 
-def _compare(identity: Identity, sizes: dict[str, int], seed: int) -> tuple[Array, Array, float]:
+def _compare(identity: Identity, sizes: dict[str, int], seed: int) -> tuple[Machine, Array, Array]:
     reason = Undefined("")
     for draw in range(DRAWS):
         machine = Machine(identity, sizes, np.random.default_rng([seed, draw]))
         try:
             with np.errstate(all="ignore"):
                 left, right = machine.read(identity.left, machine.point), machine.read(identity.right, machine.point)
-                return left, right, machine.peak
+                return machine, left, right
         except Undefined as error:
             reason = error
     raise Undefined(f"no value at {DRAWS} random points: {reason}")
@@ -164,10 +168,16 @@ class Machine:
             return self._derivative(node, point)
         if node.op in LEAVES:
             return LEAVES[node.op](self, node, point)
-        value = OPERATIONS[node.op](self, node, [self.read(arg, point) for arg in node.args])
-        largest = float(np.nanmax(np.abs(value.real), initial=0.0))
-        self.peak = max(self.peak, largest) if np.isfinite(largest) else self.peak
-        return value
+        args = [self.read(arg, point) for arg in node.args]
+        if node.op == "add":
+            self.peak = max(self.peak, *(_largest(arg.real) for arg in args))
+            self.peak = max(self.peak, *(_largest(arg.imag) / COMPLEX_STEP for arg in args))
+        return OPERATIONS[node.op](self, node, args)
+
+    def largest_term(self, identity: Identity) -> float:
+        """Return the largest entry among the terms of both sides, the natural scale of their difference."""
+        terms = [term for side in (identity.left, identity.right) for term in _terms(side)]
+        return max(_largest(self.read(term, self.point)) for term in terms)
 
     # Derivatives ---------------------------------------------------------------------------------
 
@@ -236,6 +246,18 @@ class Machine:
         return result
 
 
+def _largest(values: Array) -> float:
+    known = np.abs(values[np.isfinite(values)])
+    return float(known.max(initial=0.0))
+
+
+def _terms(node: Typed) -> list[Typed]:
+    """Return the terms of a sum, signs dropped."""
+    if node.op in ("add", "negate"):
+        return [term for arg in node.args for term in _terms(arg)]
+    return [node]
+
+
 def _depth(node: Typed) -> int:
     own = 2 if node.op == "hess" else int(node.op in DERIVATIVES)
     return own + max((_depth(arg) for arg in node.args), default=0)
@@ -257,9 +279,12 @@ LEAVES: dict[str, Callable[[Machine, Typed, Mapping[str, Array]], Array]] = {
 
 def _inverse(matrix: Array) -> Array:
     try:
-        return np.linalg.inv(matrix)
+        inverse = np.linalg.inv(matrix)
     except np.linalg.LinAlgError:
         raise Undefined("the inverse of a singular matrix") from None
+    if _largest(matrix) * _largest(inverse) > LARGEST_CONDITION:
+        raise Undefined("the inverse of a matrix that is singular up to rounding")
+    return inverse
 
 
 def _reciprocal(value: Array) -> Array:

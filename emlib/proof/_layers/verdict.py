@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from emlib.proof._shapes import Typed
@@ -65,6 +65,17 @@ def assignments(sizes: tuple[str, ...], main: int) -> list[dict[str, int]]:
     larger = {name: main + 1 + place for place, name in enumerate(others)}
     choices = [smaller, larger] if others else [{}]
     return [{first: main, **choice} for choice in choices]
+
+
+def joined(layers: list[Layer]) -> Layer:
+    """Join verdicts at several sizes: one refutation refutes; sizes that were not decided are left out."""
+    refuted = [layer for layer in layers if layer.status is Status.REFUTED]
+    decided = [layer for layer in layers if layer.status is not Status.UNDECIDED]
+    if refuted or len(decided) < 2:
+        return (refuted or decided or layers)[0]
+    scopes = " and ".join(layer.scope.partition(";")[0] for layer in decided)
+    _, mark, rest = decided[0].scope.partition(";")
+    return replace(decided[0], scope=scopes + mark + rest)
 
 
 def describe(sizes: dict[str, int]) -> str:

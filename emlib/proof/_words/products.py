@@ -92,6 +92,10 @@ def _diagonal_part_of_word(word: Word) -> Poly:
         after.insert(0, letters.pop())
     if not letters:
         return Poly.of(word)
+    rank_one = _outer_product(Word(tuple(letters), word.rows, word.cols))
+    if rank_one is not None:
+        around = [Poly.letter(letter) for letter in (*before, *after)]
+        return words.times(spread(hadamard(*rank_one)), *around)
     core = canonical_up_to_transpose(Word(tuple(letters), word.rows, word.cols))
     nested = flatten((core,))
     if len(nested) > 1:
@@ -100,6 +104,15 @@ def _diagonal_part_of_word(word: Word) -> Poly:
     middle = Poly.letter(Letter("diagonal", word.rows, word.cols, (core,), structure="diagonal"))
     around = [Poly.letter(letter) for letter in (*before, *after)]
     return words.times(middle, *around)
+
+
+def _outer_product(word: Word) -> tuple[Poly, Poly] | None:
+    """Return columns u and v if the word is u v'."""
+    for place, letter in enumerate(word.letters[:-1], 1):
+        if letter.cols == 1:
+            u = Poly.of(Word(word.letters[:place], word.rows, ONE))
+            return u, words.transpose_word(Word(word.letters[place:], ONE, word.cols))
+    return None
 
 
 def canonical_up_to_transpose(word: Word) -> Word:
@@ -175,11 +188,9 @@ def _vec_word(word: Word) -> Poly:
         return Poly.of(word)
     if word.rows == 1:
         return words.transpose_word(word)
-    for place, letter in enumerate(word.letters[:-1], 1):
-        if letter.cols == 1:  # vec(u v') = kron(v, u)
-            u = Word(word.letters[:place], word.rows, ONE)
-            v = words.transpose_word(Word(word.letters[place:], ONE, word.cols))
-            return kron(v, Poly.of(u))
+    rank_one = _outer_product(word)
+    if rank_one is not None:  # vec(u v') = kron(v, u)
+        return kron(rank_one[1], rank_one[0])
     return Poly.letter(Letter("vec", word.rows * word.cols, ONE, (word,)))
 
 

@@ -117,6 +117,8 @@ def _form(letters: tuple[Letter, ...]) -> sp.Expr:
         (left,), (right,) = letters[0].parts, letters[1].parts
         if (left.rows, left.cols) == (right.rows, right.cols):
             return trace(words.times(words.transpose_word(left), Poly.of(right)))
+    if kinds == ["ones", "hadamard", "ones"]:
+        return products.total(*map(Poly.of, letters[1].parts))
     vectors = [letter for letter in letters if letter.kind == "hadamard" and 1 in (letter.rows, letter.cols)]
     if len(letters) > 1 and vectors:
         return _form_with_entrywise_vector(letters, vectors[0])

@@ -83,11 +83,13 @@ class Entries:
 
     def is_zero(self, value: Quotient) -> bool:
         """Whether a quotient is zero, given that a root squared is its argument."""
-        for function in self.functions:
-            if function.kind == "root" and value.top:
-                parts = self._split_by_parity(value, function)
-                return all(self.is_zero(part) for part in parts)
-        return not value.top
+        # The last root first: its argument may hold earlier roots, never later ones.
+        return self._vanishes(value, [function for function in reversed(self.functions) if function.kind == "root"])
+
+    def _vanishes(self, value: Quotient, roots: list[Function]) -> bool:
+        if not value.top or not roots:
+            return not value.top
+        return all(self._vanishes(part, roots[1:]) for part in self._split_by_parity(value, roots[0]))
 
     def _split_by_parity(self, value: Quotient, root: Function) -> list[Quotient]:
         """Return the coefficients of 1 and of the root, even powers of the root being replaced."""

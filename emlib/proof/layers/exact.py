@@ -82,6 +82,8 @@ def _judge_at(identity: Identity, sizes: dict[str, int], scope: str, seed: int) 
         machine, left, right = _draw_and_compare(identity, sizes, f"{seed}/{point}")
         different = np.argwhere(left != right)
         if different.size:
+            if machine.oracle.signed:
+                raise Undecided("a root in a prime field has two signs, so a difference there decides nothing")
             if machine.oracle.used and _depends_on_oracle(machine, identity, left, right):
                 raise Undecided("the two sides hold logarithms, exponentials or roots that have no exact value")
             row, col = map(int, different[0])

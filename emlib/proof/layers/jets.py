@@ -183,6 +183,7 @@ class Oracle:
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.used = False
+        self.signed = False  # whether a root was taken, which has two signs
 
     def _residue(self, function: str, value: int) -> int:
         self.used = True
@@ -211,6 +212,7 @@ class Oracle:
         root = pow(value, (PRIME + 1) // 4, PRIME)
         if value == 0 or root * root % PRIME != value:
             raise Undefined("a number without a root in the prime field")
+        self.signed = True
         root = root if self._residue("root", value) % 2 else -root
         inverse, half = invert_number(value), invert_number(2)
         terms, binomial = [root], 1

@@ -14,15 +14,19 @@ from emlib.proof.certificates import (
 from emlib.proof.determinants import cofactor, cofactor_matrix, determinant, leibniz
 from emlib.proof.exact import exact_check
 from emlib.proof.labels import expectation_over_labels, sum_over_labels
+from emlib.proof.language import FormulaError
 from emlib.proof.matrices import PATTERNS, Structured, chain_rule, diag_part, matrix_derivative, projection
 from emlib.proof.numeric import agree, numeric_gradient
 from emlib.proof.sums import SumError, SumsTo, normal_form
 from emlib.proof.vectorised import commutation, duplication, elimination, vec, vech
 from emlib.proof.verdicts import prove_equal, prove_for_sizes, refute
+from emlib.proof.verification import LayersDisagree, Verification, verify
 
 __all__ = [
     "PATTERNS",
     "Certificate",
+    "FormulaError",
+    "LayersDisagree",
     "NotProved",
     "NotRefuted",
     "Refuted",
@@ -33,6 +37,7 @@ __all__ = [
     "SumsTo",
     "Vacuous",
     "VerdictError",
+    "Verification",
     "Witness",
     "agree",
     "chain_rule",
@@ -56,4 +61,5 @@ __all__ = [
     "sum_over_labels",
     "vec",
     "vech",
+    "verify",
 ]

@@ -63,7 +63,7 @@ def _join(scopes: list[str]) -> str:
     """Shorten ``n = 2``, ``n = 3``, ``n = 4`` to ``n = 2, 3, 4``."""
     if all(scope.startswith("n = ") and "," not in scope for scope in scopes):
         return "n = " + ", ".join(scope.removeprefix("n = ") for scope in scopes)
-    return "; ".join(scopes).replace("no sizes", "every value")
+    return "; ".join(scopes)
 
 
 @dataclass(frozen=True)
@@ -362,7 +362,7 @@ class _Point:
         rng = random.Random(0)
         for _ in range(WITNESS_DRAWS):
             spend()
-            point = cls(machine, {name: 0 for name in machine.entries.names})
+            point = cls(machine, dict.fromkeys(machine.entries.names, 0))
             for symbol in machine.identity.symbols:
                 point.values.update(point._draw(symbol, rng))
             try:

@@ -9,7 +9,7 @@ import sympy as sp
 from emlib.proof import calculus, products, traces, words
 from emlib.proof.calculus import Unsupported
 from emlib.proof.certificates import shorten
-from emlib.proof.layers.verdict import Layer, Status
+from emlib.proof.layers.verdict import DECLARED, Layer, Status
 from emlib.proof.letters import ONE, Poly
 from emlib.proof.limits import OutOfBudget, work_limit
 from emlib.proof.shapes import Identity, Size, Symbol, Typed
@@ -33,7 +33,7 @@ def judge(identity: Identity) -> Layer:
     Layer
         ``proved`` or ``not decided``: a difference that the rules cannot remove is no refutation.
     """
-    scope = "every " + ", ".join(identity.sizes) if identity.sizes else "every value"
+    scope = "every " + ", ".join(identity.sizes) if identity.sizes else DECLARED
     try:
         with work_limit(LARGEST_WORK):
             return _judge(identity, scope)

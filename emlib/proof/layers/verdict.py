@@ -9,6 +9,8 @@ from emlib.proof.shapes import Typed
 
 LARGEST_EXPONENT = 10_000
 
+DECLARED = "the declared sizes"  # the scope of an identity in which every size is a number
+
 
 class Status(Enum):
     """The four things a layer can say; the value is the word in the table."""
@@ -44,7 +46,7 @@ class Layer:
     witness: str = ""
 
 
-class Undecided(Exception):  # noqa: N818 - not an error: a layer that cannot say
+class Undecided(Exception):
     """This layer cannot decide the identity; the text says why."""
 
 
@@ -69,7 +71,7 @@ def assignments(sizes: tuple[str, ...], main: int) -> list[dict[str, int]]:
 
 def describe(sizes: dict[str, int]) -> str:
     """Return ``n = 20, m = 19``."""
-    return ", ".join(f"{name} = {value}" for name, value in sizes.items()) or "no sizes"
+    return ", ".join(f"{name} = {value}" for name, value in sizes.items()) or DECLARED
 
 
 def extent(size: tuple[str, ...], sizes: dict[str, int]) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from emlib.proof._layers import exact, explicit, numeric, symbolic
-from emlib.proof._layers.verdict import Layer, Status
+from emlib.proof._layers.verdict import DECLARED, Layer, Status
 from emlib.proof._limits import time_limit
 from emlib.proof._shapes import Identity, read
 from emlib.proof._side_conditions import conditions, conventions, remarks
@@ -69,6 +69,8 @@ class Verification:
             return "not decided"
         if self.layers[0].status is Status.PROVED:
             return f"holds for {self.layers[0].scope}"
+        if self.layers[1].scope == DECLARED:
+            return f"holds for {DECLARED}"
         return f"holds: proved for {self.layers[1].scope}, checked exactly for {self.layers[2].scope}, not for every n"
 
     def notes(self) -> list[tuple[str, str]]:

@@ -63,7 +63,7 @@ def _join(scopes: list[str]) -> str:
     """Shorten ``n = 2``, ``n = 3``, ``n = 4`` to ``n = 2, 3, 4``."""
     if all(scope.startswith("n = ") and "," not in scope for scope in scopes):
         return "n = " + ", ".join(scope.removeprefix("n = ") for scope in scopes)
-    return "; ".join(scopes).replace("no sizes", "every value")
+    return "; ".join(scopes)
 
 
 @dataclass(frozen=True)

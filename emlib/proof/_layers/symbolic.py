@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import sympy as sp
 
-from emlib.proof._layers.verdict import Layer, Status
+from emlib.proof._layers.verdict import DECLARED, Layer, Status
 from emlib.proof._limits import OutOfBudget, work_limit
 from emlib.proof._shapes import Identity, Size, Symbol, Typed
 from emlib.proof._words import algebra as words
@@ -34,14 +34,12 @@ def judge(identity: Identity) -> Layer:
     Layer
         ``proved`` or ``not decided``: a difference that the rules cannot remove is no refutation.
     """
-    scope = "every " + ", ".join(identity.sizes) if identity.sizes else "every value"
+    scope = "every " + ", ".join(identity.sizes) if identity.sizes else DECLARED
     try:
         with work_limit(LARGEST_WORK):
             return _judge(identity, scope)
     except (Unsupported, OutOfBudget, ZeroDivisionError, ValueError) as error:
         return Layer(NAME, Status.UNDECIDED, scope, str(error))
-    except RecursionError:
-        return Layer(NAME, Status.UNDECIDED, scope, "the expression is nested too deeply for the normal form")
 
 
 def _judge(identity: Identity, scope: str) -> Layer:

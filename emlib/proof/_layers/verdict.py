@@ -9,6 +9,8 @@ from emlib.proof._shapes import Typed
 
 LARGEST_EXPONENT = 10_000
 
+DECLARED = "the declared sizes"  # the scope of an identity in which every size is a number
+
 
 class Status(Enum):
     """The four things a layer can say; the value is the word in the table."""
@@ -80,7 +82,7 @@ def joined(layers: list[Layer]) -> Layer:
 
 def describe(sizes: dict[str, int]) -> str:
     """Return ``n = 20, m = 19``."""
-    return ", ".join(f"{name} = {value}" for name, value in sizes.items()) or "no sizes"
+    return ", ".join(f"{name} = {value}" for name, value in sizes.items()) or DECLARED
 
 
 def extent(size: tuple[str, ...], sizes: dict[str, int]) -> int:

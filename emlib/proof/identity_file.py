@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import argparse
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -139,7 +140,7 @@ def _entry(path: Path, number: int, line: str) -> Entry:
     try:
         parsed = line_parser().parse_args(shlex.split(" ".join(fields[place + 1 :])))
         options = declarations(parsed)
-    except (OptionError, ValueError) as error:
+    except (OptionError, argparse.ArgumentError, ValueError) as error:
         raise IdentityFileError(f"{where}: {error}") from None
     return Entry(number, fields[0] if place else "", fields[place], options, EXPECTED[parsed.expect])
 

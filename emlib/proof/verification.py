@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,6 @@ from emlib.proof._shapes import Identity, read
 from emlib.proof._side_conditions import conditions, conventions, remarks
 
 VERDICTS = {True: "holds", False: "refuted", None: "not decided"}
-WIDTH = 110
 
 
 class LayersDisagree(RuntimeError):
@@ -205,12 +204,20 @@ def verify(
     identity = read(formula, symmetric=symmetric, shapes=shapes, scalars=scalars, diagonal=diagonal, spd=spd)
     with time_limit(seconds):
         layers = (
-            symbolic.judge(identity),
-            explicit.judge(identity),
-            exact.judge(identity, seed),
-            numeric.judge(identity, seed),
+            _guarded(symbolic.NAME, lambda: symbolic.judge(identity)),
+            _guarded(explicit.NAME, lambda: explicit.judge(identity)),
+            _guarded(exact.NAME, lambda: exact.judge(identity, seed)),
+            _guarded(numeric.NAME, lambda: numeric.judge(identity, seed)),
         )
     return judged(identity, layers)
+
+
+def _guarded(name: str, judge: Callable[[], Layer]) -> Layer:
+    """Let a layer that runs out of stack be not decided."""
+    try:
+        return judge()
+    except RecursionError:
+        return Layer(name, Status.UNDECIDED, "-", "the formula is nested too deeply for this layer")
 
 
 def judged(identity: Identity, layers: tuple[Layer, Layer, Layer, Layer]) -> Verification:

@@ -40,8 +40,6 @@ def judge(identity: Identity) -> Layer:
             return _judge(identity, scope)
     except (Unsupported, OutOfBudget, ZeroDivisionError, ValueError) as error:
         return Layer(NAME, Status.UNDECIDED, scope, str(error))
-    except RecursionError:
-        return Layer(NAME, Status.UNDECIDED, scope, "the expression is nested too deeply for the normal form")
 
 
 def _judge(identity: Identity, scope: str) -> Layer:

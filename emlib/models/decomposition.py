@@ -72,7 +72,7 @@ def decompose(
     log_posterior = log_joint - log_sum_exp(log_joint)[:, None]
     posterior = model.responsibilities(guess, rows)
     weights = np.ones(len(rows.x)) if rows.weights is None else rows.weights
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):  # a component of weight zero: 0 log 0 counts nothing
         log_ratio = np.log(posterior) - log_posterior
     return Decomposition(
         q=_expectation(weights, posterior, log_joint),

@@ -485,14 +485,14 @@ class Mixture(Generic[Params, Sums]):
         condition = 1.0 if amplify is None else float(amplify(theta.components))
         return 8 * EPS * float(weights @ (magnitude + condition * data.x.shape[1]))
 
-    def locate(self, theta: MixtureParameters[Params], data: Rows, component: int) -> int | None:
+    def locate(self, theta: MixtureParameters[Params], data: Any, component: int) -> int | None:
         """Return the row in which a component has its highest density, weighted by its responsibility.
 
         Parameters
         ----------
         theta : MixtureParameters
             The parameters.
-        data : Rows
+        data : Rows or array_like of shape (n, d)
             Rows of data.
         component : int
             Index of the component.
@@ -502,9 +502,10 @@ class Mixture(Generic[Params, Sums]):
         int or None
             The row of the user's data, counted from 0; None if the component has a weight of zero.
         """
-        log_joint = self._log_joint(theta, data.x)
+        rows = self.prepare(data)
+        log_joint = self._log_joint(theta, rows.x)
         score = 2 * log_joint[:, component] - log_sum_exp(log_joint)
-        return data.number(int(np.argmax(score))) if np.isfinite(score).any() else None
+        return rows.number(int(np.argmax(score))) if np.isfinite(score).any() else None
 
 
 def log_sum_exp(log_joint: FloatArray) -> FloatArray:

@@ -16,7 +16,7 @@ from emlib.priors import InverseWishart
 if TYPE_CHECKING:
     from emlib._types import FloatArray, IntArray
 
-LARGEST = 1e150
+LARGEST = 1e151  # its square, summed over a million rows, is still finite
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +164,7 @@ class Gaussian:
         Raises
         ------
         ValueError
-            Naming the first row and column beyond 1e150, or a column that varies by less than 1e-150.
+            Naming the first row and column beyond 1e151, or a column that varies by less than 1e-151.
         """
         large = np.abs(x) > LARGEST
         if large.any():

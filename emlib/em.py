@@ -259,7 +259,7 @@ class _Run(Generic[Theta, Stats]):
         self._accept(before.number + 1, self.model.m_step(self.stats))
         fall = before.objective - self.state.objective
         if fall > 0:
-            rounding = self.rounding()
+            rounding = self.rounding(before) + self.rounding(self.state)
             if fall > rounding:
                 after = self.state
                 raise LikelihoodDecreased(after.number, before.objective, after.objective, rounding, before.theta)
@@ -289,11 +289,11 @@ class _Run(Generic[Theta, Stats]):
             left = "the gains are below the resolution of floating point"
         return f"converged after {self.state.number} iterations: {left}"
 
-    def rounding(self) -> float:
-        """Return the largest fall of the objective that rounding can explain."""
-        usual = 64 * EPS * max(1.0, abs(self.state.objective))
+    def rounding(self, state: Iteration[Theta]) -> float:
+        """Return a bound on the rounding error of an iterate's objective."""
+        usual = 32 * EPS * max(1.0, abs(state.objective))
         bound = getattr(self.model, "rounding", None)
-        return usual if bound is None else max(usual, bound(self.state.theta, self.data))
+        return usual if bound is None else max(usual, bound(state.theta, self.data))
 
     def locate(self, component: int) -> int | None:
         """Return the row on which a component sits, where the model can tell."""

@@ -131,7 +131,6 @@ def test_every_pin_of_the_lock_has_a_hash_and_no_host_is_named(lock: str) -> Non
     assert all(line.endswith("\\") for line in requirements)
     assert lock.count("--hash=sha256:") >= len(requirements)
     assert "://" not in lock
-    assert "index-url" not in lock
 
 
 def test_ci_runs_every_supported_python(pyproject: dict[str, Any]) -> None:

@@ -112,7 +112,7 @@ def metadata(**values: Any) -> Callable[[Notebook], None]:
 
 
 ERROR = {"output_type": "error", "ename": "ValueError", "evalue": "no", "traceback": []}
-HTML = {"output_type": "display_data", "metadata": {}, "data": {"text/html": ["<b>'/home/me/data.csv'</b>"]}}
+HTML = {"output_type": "display_data", "metadata": {}, "data": {"text/html": ["<b>'/srv/me/data.csv'</b>"]}}
 
 BROKEN: list[tuple[Rule, Callable[[Notebook], Any]]] = [
     (rules.starts_with_a_title, source(0, "No title")),
@@ -136,7 +136,7 @@ BROKEN: list[tuple[Rule, Callable[[Notebook], Any]]] = [
     (rules.is_plain_python, source(PRINTING, "%timeit f()")),
     (rules.is_plain_python, source(PRINTING, "sp.init_printing()")),
     (rules.prints_nothing_of_the_machine, output(stream("stdout", "<object at 0x7f3a5c0d2e10>"))),
-    (rules.prints_nothing_of_the_machine, output(stream("stdout", "read /home/me/data.csv"))),
+    (rules.prints_nothing_of_the_machine, output(stream("stdout", "read /srv/me/data.csv"))),
     (rules.prints_nothing_of_the_machine, output(stream("stdout", "C:\\Users\\me"))),
     (rules.prints_nothing_of_the_machine, output(HTML)),
     (rules.saves_each_picture, source(DRAWING, "plt.plot(y)")),

@@ -483,7 +483,8 @@ class Mixture(Generic[Params, Sums]):
         weights = np.ones(len(magnitude)) if data.weights is None else data.weights
         amplify = getattr(self.family, "sensitivity", None)
         condition = 1.0 if amplify is None else float(amplify(theta.components))
-        return 8 * EPS * float(weights @ (magnitude + condition * data.x.shape[1]))
+        likelihood = weights @ (magnitude + condition * data.x.shape[1])
+        return 8 * EPS * float(likelihood + condition * abs(self.log_prior(theta)))
 
     def locate(self, theta: MixtureParameters[Params], data: Any, component: int) -> int | None:
         """Return the row in which a component has its highest density, weighted by its responsibility.

@@ -175,11 +175,14 @@ class _Matrices(CovarianceStructure):
         return np.broadcast_to(covariances, (n_components, dim, dim))
 
     def log_prior(self, covariances: FloatArray, dim: int, prior: InverseWishart) -> float:
+        from scipy.linalg import solve_triangular
+
         blocks = covariances.reshape(-1, dim, dim)
         scale = prior.scale_matrix(dim)
         factor = self.factor(covariances, len(blocks), dim)
         root_scale = np.linalg.cholesky(scale)
-        half = np.linalg.solve(factor.roots, root_scale)
+        # Forward substitution keeps its accuracy when the columns have very unlike units; a general solve does not.
+        half = np.array([solve_triangular(root, root_scale, lower=True) for root in factor.roots])
         log_det_scale = 2 * np.log(np.diagonal(root_scale)).sum()
         return prior.log_density(factor.log_det[: len(blocks)], (half**2).sum(axis=(1, 2)), log_det_scale, dim)
 

@@ -335,13 +335,19 @@ class Gaussian:
         Raises
         ------
         ValueError
-            If a covariance has an eigenvalue below the floor.
+            If a covariance has an eigenvalue below the floor, or the floor is below the rounding of the covariances.
         """
         if self.covariance_floor is None:
             return
         values = np.linalg.eigvalsh(theta.dense_covariances)
         # Eigenvalues are known to rounding of the largest one; a clipped matrix is on the floor to that.
-        below = values[:, 0] < self.covariance_floor - 8 * values.shape[1] * EPS * values[:, -1]
+        resolution = 8 * values.shape[1] * EPS * values[:, -1]
+        if self.covariance_type in ("full", "tied") and self.covariance_floor < resolution.max():
+            raise ValueError(
+                f"covariance_floor={self.covariance_floor:.6g} is lost in the rounding of the largest eigenvalue "
+                f"{values.max():.6g} of the covariances: bring the columns to similar units, or raise the floor"
+            )
+        below = values[:, 0] < self.covariance_floor - resolution
         if below.any():
             m = int(np.argmax(below))
             raise ValueError(

@@ -11,8 +11,8 @@ with high < low is empty. ``KroneckerDelta(i, j, (low, high))`` is 1 if i = j li
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -88,6 +88,11 @@ class Setting:
     symmetric: frozenset[str]
     normalised: tuple[SumsTo, ...]
     depth: int = 0
+    taken: Iterator[int] = field(default_factory=itertools.count)
+
+    def fresh(self) -> sp.Symbol:
+        """Return an index that no other sum of this normal form has."""
+        return _pooled_index(next(self.taken))
 
     def deeper(self) -> Setting:
         """Return the same setting inside an opaque part."""
@@ -214,6 +219,12 @@ def _canonical_index(depth: int, place: int) -> sp.Symbol:
     return sp.Dummy(f"s{depth}_{place}", integer=True)
 
 
+@cache
+def _pooled_index(count: int) -> sp.Symbol:
+    """Return an index for one sum; they are kept, since SymPy remembers what it deduced about a symbol."""
+    return sp.Dummy(f"t{count}", integer=True)
+
+
 # --- distribute ---------------------------------------------------------------------------------
 
 
@@ -255,7 +266,7 @@ def _expand_sum(expr: sp.Sum, setting: Setting) -> list[Term]:
     body = expr.function
     bounds: Bounds = {}
     for index, low, high in expr.limits:
-        fresh = sp.Dummy(integer=True)
+        fresh = setting.fresh()
         body = body.xreplace({index: fresh})
         bounds[fresh] = (low, high)
     variables = set(expr.variables)
@@ -275,7 +286,7 @@ def _refuse_bound(low: sp.Expr, high: sp.Expr, setting: Setting) -> None:
 
 def _expand_trace(expr: sp.Trace, setting: Setting) -> list[Term]:
     matrix = expr.arg
-    index = sp.Dummy(integer=True)
+    index = setting.fresh()
     bounds = {index: (sp.Integer(0), matrix.rows - 1)}
     terms = _expand(matrix[index, index], setting.knowing(bounds))
     return [(factors, {**bounds, **inner}) for factors, inner in terms]

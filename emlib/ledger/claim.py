@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from IPython.core.getipython import get_ipython
-from IPython.display import display
+from IPython.display import Markdown
 
 from emlib.ledger.rows import Row, load, needs
 from emlib.proof import Certificate, NotRefuted, Refuted, Strength, Vacuous, VerdictError, agree, prove_equal, refute
@@ -258,11 +258,28 @@ def claim(identifier: str) -> Iterator[Claim]:
     missing = opened.missing()
     if missing:
         raise Undischarged(f"claim {identifier} lacks {', '.join(sorted(missing))}")
-    if get_ipython() is not None:
-        display(_Record(opened))
+    _session[identifier] = opened
+    shell = get_ipython()
+    if shell is not None:
+        shell.display_pub.publish(_Record(opened).bundle())
 
 
 _swapped: str | None = None
+_session: dict[str, Claim] = {}
+
+
+def discharged() -> Markdown:
+    """Return a table of the claims discharged so far in this session, for the end of a notebook.
+
+    Returns
+    -------
+    IPython.display.Markdown
+        Id, statement and scope of each, in the order of the cells.
+    """
+    lines = ["| claim | statement | shown |", "|---|---|---|"]
+    for opened in _session.values():
+        lines.append(f"| {opened.row.id} | {opened.row.statement} | {_Record(opened).standing()} |")
+    return Markdown("\n".join(lines))
 
 
 @contextlib.contextmanager
@@ -299,7 +316,12 @@ class _Record:
     def __repr__(self) -> str:
         return f"{self.row.id} ({self.row.kind}): {'; '.join(self._parts())}"
 
-    def _repr_mimebundle_(self, **_kwargs: object) -> dict[str, Any]:
+    def standing(self) -> str:
+        """Return how far the claim itself was shown, without its twins."""
+        return "; ".join(part for part in self._parts() if part != VERBS["twin"])
+
+    def bundle(self) -> dict[str, Any]:
+        """Return the record as Jupyter displays it: to read, and for the report."""
         record = {"id": self.row.id, "evidence": [vars(evidence) for evidence in self.evidence]}
         return {
             "text/plain": repr(self),

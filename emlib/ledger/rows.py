@@ -152,7 +152,9 @@ def _row(table: dict[str, Any], number: int) -> Row:
     if table["verdict"] not in VERDICTS:
         raise ValueError(f"{where}: unknown verdict {table['verdict']!r}; it must be one of {', '.join(VERDICTS)}")
     if table["section"] not in range(1, 6) or not table["id"].startswith(f"{table['section']}."):
-        raise ValueError(f"{where}: the id must begin with its section, 1 to 5, and a dot; section is {table['section']}")
+        raise ValueError(
+            f"{where}: the id must begin with its section, 1 to 5, and a dot; section is {table['section']}"
+        )
     _check_extra(table, where)
     return Row(**{key: tuple(value) if key in LISTS else value for key, value in table.items()})
 

@@ -220,7 +220,7 @@ def tied_averages_unweighted(patch: Patch) -> None:
 
 def fall_called_converged(patch: Patch) -> None:
     original = _Run.converged
-    patch.setattr(_Run, "rounding", lambda _self: np.inf)
+    patch.setattr(_Run, "rounding", lambda _self, _state: np.inf)
     patch.setattr(_Run, "converged", lambda self: original(self) or self.trace[-1] < self.trace[-2:][0])
 
 

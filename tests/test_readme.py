@@ -27,9 +27,9 @@ def test_the_table_of_fits_is_what_the_code_gives() -> None:
 
 def test_each_picture_carries_its_caption_and_alternative_text() -> None:
     manifest = json.loads((ROOT / "figures" / "manifest.json").read_text(encoding="utf-8"))
-    pictures = re.findall(r"!\[(.*?)\]\(figures/(\w+)\.png\)", README)
+    pictures = re.findall(r'<img src="figures/(\w+)\.png" width="\d+" alt="(.*?)">', README)
     assert pictures
-    for alt, name in pictures:
+    for name, alt in pictures:
         assert alt == manifest[name]["alt"]
         assert f"*{manifest[name]['caption']}*" in README
 
@@ -39,7 +39,9 @@ def test_links_lead_somewhere(target: str) -> None:
     assert (ROOT / target).exists()
 
 
-def test_the_two_commands_are_in_the_first_screen() -> None:
-    first_screen = README.splitlines()[:30]
+def test_the_two_commands_a_table_and_a_picture_are_in_the_first_screen() -> None:
+    first_screen = README.splitlines()[:26]
     assert any(line.startswith("make  ") for line in first_screen)
     assert any(line.startswith("make test") for line in first_screen)
+    assert any(line.startswith("| full |") for line in first_screen)
+    assert any(line.startswith("<img ") for line in first_screen)

@@ -10,6 +10,7 @@ from typing import cast
 # Name of the command: its module, which has ``main(arguments: list[str]) -> int``, and one line of help.
 COMMANDS = {
     "figures": ("emlib.figures", "check the files in figures/ against their manifest"),
+    "ledger": ("emlib.ledger.cli", "list the claims of the note with their evidence"),
 }
 
 

@@ -54,7 +54,9 @@ notebooks: $(READY) ## Run all notebooks again, or one: make notebooks NB=01_em_
 	@$(MAKE) --no-print-directory $(CHOSEN:%=.make/%.executed)
 	@$(PY) -m emlib figures
 
+# The matrices of the tests are small: threads would only wait for each other.
 .PHONY: test
+test: export OPENBLAS_NUM_THREADS = 1
 test: $(READY) ## Run the tests with the coverage gate, then compare every notebook with its stored outputs
 	@$(PY) -m pytest --cov=emlib --cov-fail-under=95 $(PYTESTFLAGS)
 	@$(PY) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120 $(PYTESTFLAGS) notebooks

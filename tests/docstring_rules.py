@@ -7,6 +7,7 @@ import dataclasses
 import inspect
 import pkgutil
 import re
+import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from types import ModuleType
@@ -25,7 +26,7 @@ SHAPE = re.compile(r"shape|\(n,|\(M,|\(d,")
 def public_names(module: ModuleType) -> list[str]:
     """Return the dotted names of the functions and classes a module defines for others, and of their public members."""
     names = []
-    for name in getattr(module, "__all__", [name for name in vars(module) if not name.startswith("_")]):
+    for name in _offered(module):
         thing = getattr(module, name)
         if not (inspect.isclass(thing) or inspect.isfunction(thing)) or thing.__module__ != module.__name__:
             continue
@@ -33,6 +34,15 @@ def public_names(module: ModuleType) -> list[str]:
         members = () if inspect.isfunction(thing) or _is_interface(thing) else vars(thing).items()
         names += [f"{module.__name__}.{name}.{member}" for member, value in members if _is_public(member, value)]
     return names
+
+
+def _offered(module: ModuleType) -> list[str]:
+    """Return the names a module offers; a module of a package with ``__all__`` offers what the package passes on."""
+    package = sys.modules[module.__name__.rpartition(".")[0] or module.__name__]
+    own = getattr(module, "__all__", [name for name in vars(module) if not name.startswith("_")])
+    if package is module or package.__name__ == "emlib" or not hasattr(package, "__all__"):
+        return list(own)
+    return [name for name in own if vars(package).get(name) is vars(module)[name]]
 
 
 def _is_public(name: str, value: Any) -> bool:

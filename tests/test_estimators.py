@@ -320,6 +320,9 @@ def test_names_on_one_side_only_warn() -> None:
     named, bare = GaussianMixture(2, random_state=0).fit(FRAME), GaussianMixture(2, random_state=0).fit(X)
     with pytest.warns(UserWarning, match="X does not have valid feature names, but GaussianMixture was fitted with"):
         named.predict(X)
+    with pytest.warns(UserWarning, match="does not have valid") as caught:
+        named.score_samples(X)
+    assert caught[0].filename == __file__
     with pytest.warns(UserWarning, match="X has feature names, but GaussianMixture was fitted without"):
         bare.predict(FRAME)
 
@@ -479,8 +482,9 @@ def test_fitted_parameters_cannot_be_written_to() -> None:
 def test_zero_tolerance_runs_exactly_max_iter_without_a_warning() -> None:
     fit = GaussianMixture(3, random_state=0, tol=0, max_iter=4).fit(X)
     assert (fit.n_iter_, fit.status_) == (4, Status.MAX_ITER)
-    with pytest.warns(ConvergenceWarning, match="max_iter=1"):
+    with pytest.warns(ConvergenceWarning, match="max_iter=1") as caught:
         GaussianMixture(3, random_state=0, max_iter=1).fit(X)
+    assert caught[0].filename == __file__
 
 
 # --- restarts that end badly ----------------------------------------------------------------------------------

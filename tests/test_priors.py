@@ -166,6 +166,20 @@ def test_scale_must_suit_the_dimension() -> None:
         GaussianMixture(1, covariance_prior=InverseWishart(np.eye(2), dof=9)).fit(x)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"covariance_prior": 3}, "prior on covariances must be an InverseWishart or None, got 3"),
+        ({"covariance_prior": Dirichlet(2)}, "prior on covariances must be an InverseWishart or None, got Dirichlet"),
+        ({"weight_prior": 3}, "weight_prior must be a Dirichlet or None, got 3"),
+        ({"weight_prior": InverseWishart(1.0, dof=3)}, "weight_prior must be a Dirichlet or None, got InverseWishart"),
+    ],
+)
+def test_priors_of_another_kind_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        GaussianMixture(1, **options).fit(np.arange(6.0).reshape(3, 2))
+
+
 @pytest.mark.parametrize("floor", [0, -1.0, np.nan, np.inf])
 def test_wrong_floors_are_refused(floor: float) -> None:
     with pytest.raises(ValueError, match=f"covariance_floor must be a positive number or None, got {floor}"):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
-from emlib.models.components.family import as_family
+from emlib.models.components.separate import as_family
 from emlib.models.components.values import frozen
 from emlib.priors import Dirichlet
 from emlib.rows import Rows, as_rows
@@ -476,15 +476,14 @@ class Mixture(Generic[Params, Sums]):
         Returns
         -------
         float
-            In nats: the rounding unit times the sum of the magnitudes that enter, amplified by the condition
-            of the components.
+            In nats: the rounding unit times the sum of the magnitudes that enter, as the family gives them.
         """
-        magnitude = np.abs(self.log_density(theta, data))
-        weights = np.ones(len(magnitude)) if data.weights is None else data.weights
-        amplify = getattr(self.family, "sensitivity", None)
-        condition = 1.0 if amplify is None else float(amplify(theta.components))
-        likelihood = weights @ (magnitude + condition * data.x.shape[1])
-        return 8 * EPS * float(likelihood + condition * abs(self.log_prior(theta)))
+        size = np.abs(self.log_density(theta, data)) + len(theta.weights)
+        magnitude = getattr(self.family, "magnitude", None)
+        entering = np.full(len(size), data.x.shape[1]) if magnitude is None else magnitude(theta.components, data.x)
+        weights = np.ones(len(size)) if data.weights is None else data.weights
+        prior = abs(self.log_prior(theta)) * float(entering.max())
+        return 8 * EPS * (float(weights @ (size + entering)) + prior)
 
     def locate(self, theta: MixtureParameters[Params], data: Any, component: int) -> int | None:
         """Return the row in which a component has its highest density, weighted by its responsibility.

@@ -1,4 +1,21 @@
-"""Proofs and exact checks of identities; SymPy is imported here and nowhere else in emlib."""
+"""Proofs and exact checks of identities; SymPy is imported here and nowhere else in emlib.
+
+prove_equal, prove_for_sizes, refute
+    Verdicts on symbolic claims: a `Certificate`, or an error with the evidence.
+exact_check, agree, numeric_gradient
+    Exact arithmetic at random points, and floating point.
+normal_form, SumsTo
+    Finite sums with symbolic ranges.
+Structured, matrix_derivative, chain_rule, projection
+    Structured matrices; the matrix of partials is not the direction of steepest ascent.
+determinant, cofactor, cofactor_matrix, leibniz, vec, vech, duplication, elimination, commutation
+    Explicit matrices, in milliseconds.
+"""
+
+import importlib.util
+
+if importlib.util.find_spec("sympy") is None:
+    raise ImportError("emlib.proof needs SymPy, which the numeric half does not: pip install 'emlib[notebooks]'")
 
 from emlib.proof.certificates import (
     Certificate,

@@ -26,6 +26,13 @@ class Scope:
 
     Use the constructors; the text is what the certificate prints.
 
+    Attributes
+    ----------
+    strength : Strength
+        Whether a proof, an exact point or floating-point agreement.
+    text : str
+        The values, in words.
+
     Examples
     --------
     >>> print(Scope.every("n"))
@@ -41,14 +48,43 @@ class Scope:
 
     @classmethod
     def every(cls, *names: str) -> Scope:
-        """Every value of the symbols; `names` are the symbolic sizes, positive integers."""
+        """Return the scope of every value of the symbols.
+
+        Parameters
+        ----------
+        *names : str
+            The symbolic sizes, positive integers.
+
+        Returns
+        -------
+        Scope
+            A proof.
+        """
         if not names:
             return cls(Strength.PROOF, "every value of the symbols")
         return cls(Strength.PROOF, "every " + ", ".join(f"{name} >= 1" for name in sorted(names)))
 
     @classmethod
     def sizes(cls, name: str, values: Iterable[int]) -> Scope:
-        """Every value of the entries, at the listed sizes only."""
+        """Return the scope of every value of the entries, at the listed sizes only.
+
+        Parameters
+        ----------
+        name : str
+            What the size is called.
+        values : iterable of int
+            The sizes.
+
+        Returns
+        -------
+        Scope
+            A proof.
+
+        Raises
+        ------
+        ValueError
+            No size is given.
+        """
         listed = sorted(set(values))
         if not listed:
             raise ValueError("Scope.sizes needs at least one size")
@@ -58,12 +94,38 @@ class Scope:
 
     @classmethod
     def points(cls, count: int, size: int | None = None) -> Scope:
-        """Exact arithmetic at `count` random points, of matrices of the given size."""
+        """Return the scope of exact arithmetic at random points.
+
+        Parameters
+        ----------
+        count : int
+            How many points.
+        size : int, optional
+            Size of the matrices.
+
+        Returns
+        -------
+        Scope
+            No proof: points.
+        """
         return cls(Strength.EXACT_POINT, _points(count, "exact random", size))
 
     @classmethod
     def floats(cls, count: int = 1, size: int | None = None) -> Scope:
-        """Floating-point arithmetic at `count` points."""
+        """Return the scope of floating-point arithmetic at points.
+
+        Parameters
+        ----------
+        count : int
+            How many points.
+        size : int, optional
+            Size of the matrices.
+
+        Returns
+        -------
+        Scope
+            No proof: points.
+        """
         return cls(Strength.FLOATS, _points(count, "floating-point", size))
 
     def __str__(self) -> str:
@@ -171,7 +233,15 @@ class VerdictError(AssertionError):
 
 
 class Refuted(VerdictError):
-    """The claim is false: `witness` is a point where the two sides differ."""
+    """The claim is false.
+
+    Attributes
+    ----------
+    witness : Witness
+        A point where the two sides differ.
+    statement : str
+        The claim.
+    """
 
     def __init__(self, witness: Witness, statement: str = "") -> None:
         super().__init__(witness, statement)
@@ -184,7 +254,17 @@ class Refuted(VerdictError):
 
 
 class NotProved(VerdictError):
-    """The method could not decide the claim: `rest` is what is left of the difference, `why` the reason."""
+    """The method could not decide the claim.
+
+    Attributes
+    ----------
+    rest : str
+        What is left of the difference.
+    statement : str
+        The claim.
+    why : str
+        The reason.
+    """
 
     def __init__(self, rest: str, statement: str = "", why: str = "") -> None:
         super().__init__(rest, statement, why)

@@ -25,6 +25,7 @@ def determinant(matrix: sp.MatrixBase) -> sp.Expr:
     Returns
     -------
     sympy.Expr
+        Expanded.
 
     Raises
     ------
@@ -47,6 +48,23 @@ def determinant(matrix: sp.MatrixBase) -> sp.Expr:
 def cofactor(matrix: sp.MatrixBase, row: int, column: int) -> sp.Expr:
     """Return the cofactor C_ij: (-1)^(i+j) times the determinant without row i and column j (from 0).
 
+    Parameters
+    ----------
+    matrix : sympy matrix, shape (n, n)
+        A square matrix.
+    row, column : int
+        The entry, counted from 0.
+
+    Returns
+    -------
+    sympy.Expr
+        Expanded.
+
+    Raises
+    ------
+    ValueError
+        The matrix is not square or has no such entry.
+
     Examples
     --------
     >>> cofactor(sp.Matrix([[1, 2], [3, 4]]), 0, 1)
@@ -63,6 +81,16 @@ def cofactor(matrix: sp.MatrixBase, row: int, column: int) -> sp.Expr:
 
 def cofactor_matrix(matrix: sp.MatrixBase) -> sp.ImmutableMatrix:
     """Return the matrix of all cofactors; its transpose is the adjugate, det(A) times the inverse of A.
+
+    Parameters
+    ----------
+    matrix : sympy matrix, shape (n, n)
+        A square matrix.
+
+    Returns
+    -------
+    sympy.ImmutableMatrix, shape (n, n)
+        Entry (i, j) is the cofactor of row i and column j.
 
     Examples
     --------
@@ -94,6 +122,7 @@ def leibniz(
     Returns
     -------
     sympy.Expr
+        Not expanded.
 
     Raises
     ------

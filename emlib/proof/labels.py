@@ -72,6 +72,12 @@ def sum_over_labels(
     Returns
     -------
     sympy.Sum
+        Over N labels.
+
+    Raises
+    ------
+    ValueError
+        There is no item.
 
     Examples
     --------

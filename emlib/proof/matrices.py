@@ -54,6 +54,11 @@ class Structured:
     positive : bool
         Whether the symbols are declared positive.
 
+    Raises
+    ------
+    ValueError
+        There is no such pattern, or the size is below 1.
+
     Examples
     --------
     >>> Structured("a", 2, "symmetric").matrix
@@ -74,7 +79,18 @@ class Structured:
             raise ValueError(f"the size must be at least 1, got {self.size}")
 
     def place(self, row: int, column: int) -> Place:
-        """Return sign and label of an entry, None if it is zero."""
+        """Return sign and label of an entry, None if it is zero.
+
+        Parameters
+        ----------
+        row, column : int
+            The entry, counted from 0.
+
+        Returns
+        -------
+        tuple or None
+            Sign and label.
+        """
         return PATTERNS[self.pattern](row, column, self.size)
 
     @cached_property
@@ -105,7 +121,18 @@ class Structured:
         )
 
     def spread(self, values: Mapping[sp.Symbol, Any]) -> sp.ImmutableMatrix:
-        """Return the matrix of this pattern whose free entries have the given values."""
+        """Return the matrix of this pattern whose free entries have the given values.
+
+        Parameters
+        ----------
+        values : mapping
+            Free entry to value.
+
+        Returns
+        -------
+        sympy.ImmutableMatrix, shape (n, n)
+            The matrix.
+        """
 
         def entry(row: int, column: int) -> Any:
             place = self.place(int(row), int(column))
@@ -130,6 +157,7 @@ def matrix_derivative(function: sp.Expr, by: Structured) -> sp.ImmutableMatrix:
     Returns
     -------
     sympy.ImmutableMatrix, shape (n, n)
+        The partials, laid out as the entries.
 
     Raises
     ------
@@ -200,6 +228,7 @@ def projection(gradient: sp.MatrixBase, by: Structured) -> sp.ImmutableMatrix:
     Returns
     -------
     sympy.ImmutableMatrix, shape (n, n)
+        A matrix of the pattern.
 
     Examples
     --------
@@ -225,6 +254,21 @@ def _slopes(gradient: sp.MatrixBase, by: Structured) -> dict[sp.Symbol, sp.Expr]
 
 def diag_part(matrix: Any) -> Any:
     """Return the diagonal matrix with the diagonal of a square matrix, explicit or symbolic.
+
+    Parameters
+    ----------
+    matrix : sympy matrix, shape (n, n)
+        A square matrix.
+
+    Returns
+    -------
+    sympy matrix, shape (n, n)
+        Explicit or symbolic, as the argument.
+
+    Raises
+    ------
+    ValueError
+        The matrix is not square.
 
     Examples
     --------

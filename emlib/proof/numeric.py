@@ -45,6 +45,7 @@ def agree(
     Returns
     -------
     Certificate
+        States the tolerance.
 
     Raises
     ------
@@ -115,6 +116,7 @@ def numeric_gradient(
     Returns
     -------
     ndarray, shape of `at`
+        The partial derivatives.
 
     Raises
     ------

@@ -8,6 +8,16 @@ import sympy as sp
 def vec(matrix: sp.MatrixBase) -> sp.ImmutableMatrix:
     """Return the columns stacked into one, shape (mn, 1).
 
+    Parameters
+    ----------
+    matrix : sympy matrix, shape (m, n)
+        Any matrix.
+
+    Returns
+    -------
+    sympy.ImmutableMatrix, shape (mn, 1)
+        Column by column.
+
     Examples
     --------
     >>> list(vec(sp.Matrix([[1, 2], [3, 4]])))
@@ -19,6 +29,16 @@ def vec(matrix: sp.MatrixBase) -> sp.ImmutableMatrix:
 def vech(matrix: sp.MatrixBase) -> sp.ImmutableMatrix:
     """Return the columns of the lower triangle stacked into one, shape (n(n+1)/2, 1).
 
+    Parameters
+    ----------
+    matrix : sympy matrix, shape (n, n)
+        A square matrix.
+
+    Returns
+    -------
+    sympy.ImmutableMatrix, shape (n(n+1)/2, 1)
+        Column by column, from the diagonal down.
+
     Examples
     --------
     >>> list(vech(sp.Matrix([[1, 2], [2, 4]])))
@@ -29,6 +49,16 @@ def vech(matrix: sp.MatrixBase) -> sp.ImmutableMatrix:
 
 def duplication(size: int) -> sp.ImmutableMatrix:
     """Return D with vec(A) = D vech(A) for symmetric A, shape (n^2, n(n+1)/2).
+
+    Parameters
+    ----------
+    size : int
+        The number n of rows of A.
+
+    Returns
+    -------
+    sympy.ImmutableMatrix, shape (n^2, n(n+1)/2)
+        Zeros and ones.
 
     Examples
     --------
@@ -45,6 +75,16 @@ def duplication(size: int) -> sp.ImmutableMatrix:
 def elimination(size: int) -> sp.ImmutableMatrix:
     """Return L with vech(A) = L vec(A) for every A, shape (n(n+1)/2, n^2).
 
+    Parameters
+    ----------
+    size : int
+        The number n of rows of A.
+
+    Returns
+    -------
+    sympy.ImmutableMatrix, shape (n(n+1)/2, n^2)
+        Zeros and ones.
+
     Examples
     --------
     >>> A = sp.Matrix([[1, 2], [3, 4]])
@@ -59,6 +99,16 @@ def elimination(size: int) -> sp.ImmutableMatrix:
 
 def commutation(rows: int, columns: int) -> sp.ImmutableMatrix:
     """Return K with vec(A') = K vec(A) for A of shape (rows, columns).
+
+    Parameters
+    ----------
+    rows, columns : int
+        Shape of A.
+
+    Returns
+    -------
+    sympy.ImmutableMatrix, shape (mn, mn)
+        Zeros and ones.
 
     Examples
     --------

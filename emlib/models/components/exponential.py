@@ -83,6 +83,23 @@ class Exponential(TotalsFamily):
         check_columns(x, theta.rates.shape[1])
         return np.log(theta.rates).sum(axis=1) - x @ theta.rates.T
 
+    def magnitude(self, theta: ExponentialParameters, x: FloatArray) -> FloatArray:
+        """Return the size of what enters each row's log density, for a bound on its rounding error.
+
+        Parameters
+        ----------
+        theta : ExponentialParameters
+            Rates of M components.
+        x : ndarray of shape (n, d)
+            Rows of data.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Sum of the magnitudes of ``log rate`` and ``rate x``, for the worst component.
+        """
+        return (np.abs(np.log(theta.rates)).sum(axis=1) + x @ theta.rates.T).max(axis=1)
+
     def from_statistics(self, stats: Totals) -> ExponentialParameters:
         """Return the rates that maximise Q.
 

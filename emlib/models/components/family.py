@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from emlib._types import FloatArray
@@ -16,7 +16,7 @@ class Family(Protocol[Params, Sums]):
     """M components of one kind at once; the statistics add up over chunks of rows.
 
     A family may also offer ``check(x)`` (refuse rows outside its support), ``check_start(theta)``,
-    ``log_prior(theta)``, ``sensitivity(theta)`` (amplification of rounding), ``sample(theta, labels, rng)``,
+    ``log_prior(theta)``, ``magnitude(theta, x)`` (for rounding), ``sample(theta, labels, rng)``,
     ``pack(theta)`` and ``unpack(vector, like)``; a mixture uses them where they are.
     """
 
@@ -43,35 +43,3 @@ class WeightedFit(Protocol[OneParams]):
     def fit(self, x: FloatArray, weights: FloatArray, /) -> OneParams:
         """Return the parameters that maximise ``weights @ log_prob(theta, x)``."""
         ...
-
-
-def as_family(component: Any) -> Family[Any, Any]:
-    """Return a family, wrapping one that only has ``log_prob`` and ``fit``.
-
-    Parameters
-    ----------
-    component : Family or WeightedFit
-        What the user wrote.
-
-    Returns
-    -------
-    Family
-        The family itself, or an adapter.
-
-    Raises
-    ------
-    TypeError
-        If it is neither.
-    """
-    from emlib.models.components.separate import Separate
-
-    has = [name for name in ("log_prob", "statistics", "from_statistics", "fit") if hasattr(component, name)]
-    if {"log_prob", "statistics", "from_statistics"} <= set(has):
-        family: Family[Any, Any] = component
-        return family
-    if {"log_prob", "fit"} <= set(has):
-        return Separate(component)
-    raise TypeError(
-        f"{type(component).__name__} is no component family: it needs log_prob and either "
-        f"statistics with from_statistics, or fit; it has {', '.join(has) or 'none of them'}"
-    )

@@ -372,21 +372,25 @@ class Gaussian:
             return 0.0
         return self.structure.log_prior(theta.covariances, theta.means.shape[1], self.prior)
 
-    def sensitivity(self, theta: GaussianParameters) -> float:
-        """Return how much a log density amplifies relative rounding errors.
+    def magnitude(self, theta: GaussianParameters, x: FloatArray) -> FloatArray:
+        """Return the size of what enters each row's log density, for a bound on its rounding error.
 
         Parameters
         ----------
         theta : GaussianParameters
             The parameters.
+        x : ndarray of shape (n, d)
+            Rows of data.
 
         Returns
         -------
-        float
-            The condition number of the worst covariance plus the largest mean in standard deviations.
+        ndarray of shape (n,)
+            Number of columns times the condition number of the worst covariance plus the largest mean in
+            standard deviations.
         """
         deviations = np.sqrt(np.diagonal(theta.dense_covariances, axis1=1, axis2=2))
-        return theta.factor.condition + float((np.abs(theta.means) / deviations).max())
+        amplified = theta.factor.condition + float((np.abs(theta.means) / deviations).max())
+        return np.full(len(x), x.shape[1] * amplified)
 
     def sample(self, theta: GaussianParameters, labels: IntArray, rng: np.random.Generator) -> FloatArray:
         """Draw one row from the component of each label.

@@ -85,6 +85,27 @@ class Poisson(TotalsFamily):
         constant = gammaln(x + 1).sum(axis=1)
         return sum_x_log(x, theta.rates) - theta.rates.sum(axis=1) - constant[:, None]
 
+    def magnitude(self, theta: PoissonParameters, x: FloatArray) -> FloatArray:
+        """Return the size of what enters each row's log density, for a bound on its rounding error.
+
+        Parameters
+        ----------
+        theta : PoissonParameters
+            Rates of M components.
+        x : ndarray of shape (n, d)
+            Counts.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Sum of the magnitudes of ``x log rate``, ``rate`` and ``log x!``, for the worst component.
+        """
+        from scipy.special import gammaln
+
+        log_rates = np.abs(np.log(np.where(theta.rates > 0, theta.rates, 1.0)))
+        terms = x @ log_rates.T + theta.rates.sum(axis=1)
+        return terms.max(axis=1) + np.abs(gammaln(x + 1)).sum(axis=1)
+
     def from_statistics(self, stats: Totals) -> PoissonParameters:
         """Return the rates that maximise Q.
 

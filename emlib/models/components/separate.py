@@ -1,4 +1,4 @@
-"""A family made of one user-written component at a time, with a log density and a weighted fit."""
+"""Families made of one user-written component at a time, with a log density and a weighted fit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from emlib._types import FloatArray, IntArray
-    from emlib.models.components.family import WeightedFit
+    from emlib.models.components.family import Family, WeightedFit
 
 OneParams = TypeVar("OneParams")
 
@@ -176,3 +176,33 @@ class Separate(Generic[OneParams]):
         component: Any = self.component
         pieces = np.split(vector, len(like))
         return tuple(component.unpack(piece, one) for piece, one in zip(pieces, like, strict=True))
+
+
+def as_family(component: Any) -> Family[Any, Any]:
+    """Return a family, wrapping one that only has ``log_prob`` and ``fit``.
+
+    Parameters
+    ----------
+    component : Family or WeightedFit
+        What the user wrote.
+
+    Returns
+    -------
+    Family
+        The family itself, or an adapter.
+
+    Raises
+    ------
+    TypeError
+        If it is neither.
+    """
+    has = [name for name in ("log_prob", "statistics", "from_statistics", "fit") if hasattr(component, name)]
+    if {"log_prob", "statistics", "from_statistics"} <= set(has):
+        family: Family[Any, Any] = component
+        return family
+    if {"log_prob", "fit"} <= set(has):
+        return Separate(component)
+    raise TypeError(
+        f"{type(component).__name__} is no component family: it needs log_prob and either "
+        f"statistics with from_statistics, or fit; it has {', '.join(has) or 'none of them'}"
+    )

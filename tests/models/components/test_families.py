@@ -23,8 +23,7 @@ from emlib import (
     Status,
     em,
 )
-from emlib.models.components.family import as_family
-from emlib.models.components.separate import Separate
+from emlib.models.components.separate import Separate, as_family
 from tests.problems import KINDS, Geometric, make_problem
 
 DISCRETE = ("poisson", "bernoulli", "categorical", "exponential", "user-geometric")
@@ -151,6 +150,12 @@ def test_categories_and_columns_are_not_confused() -> None:
         Mixture(Categorical(3)).log_density(theta, np.zeros((4, 2)))
 
 
+def test_another_number_of_categories() -> None:
+    theta = MixtureParameters([1.0], CategoricalParameters(np.full((1, 2, 4), 0.25)))
+    with pytest.raises(ValueError, match="the parameters have 4 categories, the family 3"):
+        Mixture(Categorical(3)).log_density(theta, np.zeros((4, 2)))
+
+
 # --- edges of the parameter space -----------------------------------------------------------------------------
 
 
@@ -227,6 +232,14 @@ def test_a_weight_of_zero_cannot_be_unpacked() -> None:
     theta = MixtureParameters([1.0, 0.0], PoissonParameters([[1.0], [2.0]]))
     with pytest.raises(ValueError, match="weight of 0 cannot be unpacked"):
         Mixture(Poisson()).unpack(Mixture(Poisson()).pack(theta), theta)
+
+
+def test_unpacking_far_coordinates_does_not_overflow() -> None:
+    model, like = Mixture(Poisson()), MixtureParameters([0.2, 0.3, 0.5], PoissonParameters([[1.0], [2.0], [3.0]]))
+    theta = model.unpack(np.array([800.0, -800.0, 0.0, 0.0, 0.0]), like)
+    assert_allclose(theta.weights, [1, 0, 0], atol=1e-300)
+    classes = CategoricalParameters([[[0.2, 0.3, 0.5]]])
+    assert_allclose(Categorical(3).unpack(np.array([800.0, -800.0]), classes).probabilities, [[[1, 0, 0]]], atol=1e-300)
 
 
 # --- components of one's own ----------------------------------------------------------------------------------

@@ -136,6 +136,22 @@ def test_units_of_any_size(scale: float, covariance_type: str) -> None:
     assert_allclose(scaled.log_likelihood_, plain.log_likelihood_ - x.size * np.log(scale), rtol=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ([0.0, 1, 1e200, 2], r"row 2, column 1 is 1e\+200: squares .* overflow\. Rescale"),
+        ([0.0, 1, -1e200, 2], r"row 2, column 1 is -1e\+200"),
+        ([0.0, 1e-200, 2e-200, 5e-200], "column 1 varies by 5e-200 only: squares .* underflow. Rescale"),
+    ],
+)
+def test_numbers_whose_squares_leave_the_range_are_named(column: list[float], message: str) -> None:
+    x = np.column_stack([[0.0, 3, 1, 2], column])
+    with pytest.raises(ValueError, match=message):
+        GaussianMixture(1).fit(x)
+    with pytest.raises(ValueError, match=message):
+        Mixture(Gaussian()).prepare(x)
+
+
 def test_two_rows_in_the_plane_have_no_maximum() -> None:
     """Errata B8: the scatter of (0, 0) and (1, 2) has determinant 0."""
     theta = MixtureParameters([1.0], GaussianParameters([[0.0, 0.0]], [np.eye(2)]))

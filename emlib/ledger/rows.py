@@ -200,6 +200,6 @@ def _check_dependencies(rows: tuple[Row, ...]) -> None:
     try:
         graphlib.TopologicalSorter(graph).prepare()
     except graphlib.CycleError as error:
-        # The path of a CycleError runs from a row to the rows that rest on it.
-        path = " <- ".join(error.args[1])
-        raise ValueError(f"{FILE}: the dependencies run in a circle: {path}") from None
+        # graphlib lists each row before the one that rests on it.
+        path = " -> ".join(reversed(error.args[1]))
+        raise ValueError(f"{FILE}: the dependencies run in a circle, each on the next: {path}") from None

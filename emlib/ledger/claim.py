@@ -290,6 +290,11 @@ def twin_in_place_of(identifier: str) -> Iterator[None]:
     ----------
     identifier : str
         Id of the row.
+
+    Yields
+    ------
+    None
+        Nothing; the twins are back in their place when the block ends.
     """
     global _swapped
     before, _swapped = _swapped, identifier

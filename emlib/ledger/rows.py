@@ -156,7 +156,8 @@ def _row(table: dict[str, Any], number: int) -> Row:
             f"{where}: the id must begin with its section, 1 to 5, and a dot; section is {table['section']}"
         )
     _check_extra(table, where)
-    return Row(**{key: tuple(value) if key in LISTS else value for key, value in table.items()})
+    values: dict[str, Any] = {key: tuple(value) if key in LISTS else value for key, value in table.items()}
+    return Row(**values)
 
 
 def _check_value(key: str, value: object, where: str) -> None:

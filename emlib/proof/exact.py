@@ -176,8 +176,10 @@ def _pivot_row(work: list[list[Number]], column: int) -> int | None:
 
 
 def _eliminate(work: list[list[Number]], row: int, column: int) -> None:
+    """Subtract a multiple of the pivot row, which is zero before the column."""
     factor = _divided(work[row][column], work[column][column])
-    work[row] = [entry - factor * above for entry, above in zip(work[row], work[column], strict=True)]
+    for place in range(column, len(work[row])):
+        work[row][place] = work[row][place] - factor * work[column][place]
 
 
 def product(left: Rows, right: Rows) -> list[list[Number]]:
@@ -350,7 +352,7 @@ def _flat(left: Any, right: Any) -> Iterator[tuple[Any, Any]]:
             yield from _flat(*pair)
         return
     for value in (left, right):
-        if isinstance(value, float | complex | sp.Float) or not hasattr(value, "__mul__"):
+        if isinstance(value, float | complex | str | sp.Float) or not hasattr(value, "__mul__"):
             raise TypeError(f"exact_check compares exact numbers, not the {type(value).__name__} {value!r}")
     yield left, right
 

@@ -184,7 +184,7 @@ def _factors(polynomial: Any) -> tuple[sp.Rational, list[tuple[sp.Expr, int]]]:
 def _log_of_number(value: sp.Rational) -> sp.Expr:
     if value == 0:
         raise ZeroDivisionError("log of zero")
-    return sp.Add(*(power * sp.log(prime) for prime, power in sp.factorint(value).items()))
+    return sp.Add(*(power * sp.log(prime) for prime, power in sp.factorrat(value).items()))
 
 
 def _log_of_factor(factor: sp.Expr, conditions: Conditions) -> sp.Expr:

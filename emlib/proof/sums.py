@@ -76,7 +76,8 @@ class SumsTo:
     total: Any = 1
 
     def __str__(self) -> str:
-        return f"the sum of {self.family} over index {self.axis}, from {self.low} to {self.high}, is {self.total}"
+        which = "its last index" if self.axis == -1 else f"its index number {self.axis + 1}"
+        return f"the sum of {self.family} over {which}, from {self.low} to {self.high}, is {self.total}"
 
 
 @dataclass(frozen=True)
@@ -477,7 +478,7 @@ def _canonical(factors: list[sp.Expr], bounds: Bounds, setting: Setting) -> tupl
     product = sp.Mul(*factors)
     if not bounds:
         return (*product.as_coeff_Mul(), ())
-    groups = _interchangeable(factors, bounds)
+    groups = _interchangeable(factors, bounds, setting)
     orders = sp.prod([sp.factorial(len(group)) for group in groups])
     if orders > MOST_ORDERS:
         raise SumError(f"{orders} ways to name the indices of one term; prove it in smaller steps")
@@ -491,14 +492,17 @@ def _canonical(factors: list[sp.Expr], bounds: Bounds, setting: Setting) -> tupl
     return (*best.as_coeff_Mul(), limits)
 
 
-def _interchangeable(factors: list[sp.Expr], bounds: Bounds) -> list[list[sp.Symbol]]:
+def _interchangeable(factors: list[sp.Expr], bounds: Bounds, setting: Setting) -> list[list[sp.Symbol]]:
     """Group the indices by range and by what they look like when the other indices are blotted out."""
     if len(bounds) == 1:
         return [list(bounds)]
     marks: dict[sp.Symbol, tuple[str, list[str]]] = {}
     for index, limit in bounds.items():
         blot = {other: _canonical_index(-1, int(other == index)) for other in bounds}
-        marks[index] = (str(limit), sorted(str(factor.xreplace(blot)) for factor in factors if factor.has(index)))
+        marks[index] = (
+            str(limit),
+            sorted(str(_oriented(factor.xreplace(blot), setting)) for factor in factors if factor.has(index)),
+        )
     ordered = sorted(bounds, key=marks.__getitem__)
     return [list(group) for _, group in itertools.groupby(ordered, key=marks.__getitem__)]
 

@@ -154,7 +154,7 @@ def prove_equal(
     _refuse_unevaluated(lhs, rhs, statement)
     _refuse_zero(lhs, rhs, statement, allow_zero)
     given = {sp.sympify(key): sp.sympify(value) for key, value in (given or {}).items()}
-    lhs, rhs = (side.subs(given) if given else side for side in (lhs, rhs))
+    lhs, rhs = _substitute(given, lhs, rhs)
     claim = _Claim(lhs, rhs, statement, tuple(symmetric), tuple(normalised), dict(ranges or {}))
     assumed = [f"{key} = {shorten(str(value), 80)}" for key, value in given.items()]
     assumed += [str(rule) for rule in claim.normalised] + [f"{family} is symmetric" for family in claim.symmetric]
@@ -263,6 +263,13 @@ def prove_for_sizes(
         rests_on=tuple(dict.fromkeys(fact for proof in found for fact in proof.rests_on)),
     )
     return replace(summary, **changes)
+
+
+def _substitute(given: Mapping[Any, Any], lhs: Any, rhs: Any) -> tuple[Any, Any]:
+    for key in given:
+        if not lhs.has(key) and not rhs.has(key):
+            raise ValueError(f"the given equation for {key} names something that stands in neither side")
+    return lhs.xreplace(dict(given)), rhs.xreplace(dict(given))
 
 
 # --- what is refused ----------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 
 import sympy as sp
 
-from emlib.proof.certificates import Witness
+from emlib.proof.certificates import Witness, shorten
 from emlib.proof.evaluate import Point, Undefined, evaluate
 from emlib.proof.sums import SumsTo, ranges_of_entries, sizes_of
 
@@ -107,7 +107,9 @@ class _Draw:
         matrices = claim.atoms(sp.MatrixSymbol)
         self.matrices = sorted(matrices, key=lambda matrix: matrix.name)
         self.symmetric = set(map(str, symmetric))
-        self.normalised = {str(rule.family): rule for rule in normalised}
+        rules = list(normalised)
+        self.normalised = {str(rule.family): rule for rule in rules}
+        self.conflict = len(self.normalised) < len(rules) or bool(self.symmetric & self.normalised.keys())
         sizes = sizes_of(claim) | {
             symbol for matrix in self.matrices for size in matrix.shape for symbol in size.free_symbols
         }
@@ -115,26 +117,30 @@ class _Draw:
         sizes |= {symbol for limit in limits.values() for bound in limit for symbol in sp.sympify(bound).free_symbols}
         self.sizes = sorted(sizes, key=str)
         self.ranges = {index: limits[index] for index in sorted(limits, key=str) if index not in sizes}
-        families = {base.label for base in claim.atoms(sp.IndexedBase)}
-        free = claim.free_symbols - matrices - sizes - set(self.ranges) - families
+        self.families = {str(base): base for base in claim.atoms(sp.IndexedBase)}
+        free = claim.free_symbols - matrices - sizes - set(self.ranges) - {b.label for b in self.families.values()}
         free -= {symbol for symbol in free if isinstance(symbol, sp.Indexed | sp.MatrixSymbol)}
-        self.symbols = sorted(free, key=lambda symbol: (str(symbol), sp.default_sort_key(symbol)))
+        self.symbols = sorted(free, key=lambda symbol: (_label(symbol), sp.default_sort_key(symbol)))
         self.entries: dict[tuple[str, tuple[Any, ...]], sp.Expr] = {}
 
     def point(self, rng: random.Random, attempt: int) -> Point:
         """Sizes first, then indices in their ranges, then symbols and matrices."""
-        values: dict[sp.Symbol, sp.Expr] = {size: sp.Integer(rng.randint(1, 3)) for size in self.sizes}
-        if attempt < SMALL_FIRST:  # one size: 2; several: 2 and 3 in turns, since unequal sizes show swapped ranges
-            turn = attempt * (len(self.sizes) > 1)
-            values = {size: sp.Integer(2 + (place + turn) % 2) for place, size in enumerate(self.sizes)}
+        if self.conflict:
+            raise Undefined("points that obey two rules for one family are not searched")
+        values: dict[sp.Symbol, sp.Expr] = {}
+        turn = attempt * (len(self.sizes) > 1)
+        for place, size in enumerate(self.sizes):
+            # First one size: 2; several: 2 and 3 in turns, since unequal sizes show swapped ranges.
+            values[size] = _suited(size, 2 + (place + turn) % 2 if attempt < SMALL_FIRST else rng.randint(1, 3))
         for index, limit in self.ranges.items():
-            low, high = (int(sp.sympify(bound).xreplace(values)) for bound in limit)
+            low, high = _bounds(*limit, values)
             if high < low:
                 raise Undefined(f"no value of {index} between {low} and {high}")
-            values[index] = sp.Integer(rng.randint(low, high))
+            values[index] = _suited(index, rng.randint(low, high))
         numbers = _numbers(rng, attempt)
         for symbol in self.symbols:
-            values[symbol] = _suited(symbol, next(numbers))
+            value = rng.randint(0, 3) if symbol.is_integer else next(numbers)  # an integer symbol is an index
+            values[symbol] = _suited(symbol, value)
         matrices = {matrix.name: self._matrix(matrix, values, numbers) for matrix in self.matrices}
         self.entries = {}
         return Point(values, matrices, lambda name, indices: self._entry(name, indices, values, numbers))
@@ -150,12 +156,10 @@ class _Draw:
         if rule is None:
             return matrix
         along = rule.axis % 2
-        length = matrix.shape[along]
+        low, high = _bounds(rule.low, rule.high, values)
         for line in range(matrix.shape[1 - along]):
-            place = [line, line]
-            place[along] = length - 1
-            others = [matrix[(line, c) if along else (c, line)] for c in range(length - 1)]
-            matrix[tuple(place)] = sp.sympify(rule.total).xreplace(values) - sum(others)
+            for place, share in zip(range(low, high + 1), _shares(rule, low, high, values, numbers), strict=True):
+                matrix[(line, place) if along else (place, line)] = share
         return matrix
 
     def _entry(self, name: str, indices: tuple[Any, ...], values: Mapping[Any, Any], numbers: Iterator[int]) -> sp.Expr:
@@ -163,30 +167,40 @@ class _Draw:
             indices = tuple(sorted(indices))
         if (name, indices) not in self.entries:
             rule = self.normalised.get(name)
-            high = sp.sympify(rule.high).xreplace(values) if rule else None
-            if rule is not None and indices[rule.axis] == high:
-                self.entries[name, indices] = self._remainder(name, indices, rule, values, numbers)
+            low, high = _bounds(rule.low, rule.high, values) if rule else (0, -1)
+            if rule is not None and low <= indices[rule.axis] <= high:
+                for place, share in zip(range(low, high + 1), _shares(rule, low, high, values, numbers), strict=True):
+                    other = list(indices)
+                    other[rule.axis] = sp.Integer(place)
+                    self.entries[name, tuple(other)] = share
             else:
-                self.entries[name, indices] = sp.Integer(next(numbers))
+                family = self.families.get(name)
+                value = next(numbers)
+                self.entries[name, indices] = sp.Integer(value) if family is None else _suited(family, value)
         return self.entries[name, indices]
-
-    def _remainder(
-        self, name: str, indices: tuple[Any, ...], rule: SumsTo, values: Mapping[Any, Any], numbers: Iterator[int]
-    ) -> sp.Expr:
-        low, high = (int(sp.sympify(bound).xreplace(values)) for bound in (rule.low, rule.high))
-        rest = sp.sympify(rule.total).xreplace(values)
-        for place in range(low, high):
-            other = list(indices)
-            other[rule.axis] = sp.Integer(place)
-            rest -= self._entry(name, tuple(other), values, numbers)
-        return rest
 
     def shown(self, point: Point) -> tuple[tuple[str, str], ...]:
         """Names and values, sizes first."""
-        rows = [(str(symbol), str(value)) for symbol, value in point.symbols.items()]
+        rows = [(_label(symbol), str(value)) for symbol, value in point.symbols.items()]
         rows += [(name, str(matrix.tolist())) for name, matrix in point.matrices.items()]
         entries = sorted(self.entries.items(), key=lambda item: (item[0][0], tuple(map(int, item[0][1]))))
         return (*rows, *((f"{name}[{', '.join(map(str, at))}]", str(value)) for (name, at), value in entries))
+
+
+def _label(symbol: sp.Symbol) -> str:
+    """Return the name of a symbol, without the running number of an unnamed dummy."""
+    return shorten(str(symbol))
+
+
+def _bounds(low: Any, high: Any, values: Mapping[Any, Any]) -> tuple[int, int]:
+    return int(sp.sympify(low).xreplace(values)), int(sp.sympify(high).xreplace(values))
+
+
+def _shares(rule: SumsTo, low: int, high: int, values: Mapping[Any, Any], numbers: Iterator[int]) -> list[sp.Expr]:
+    """Return one number for each place from low to high, of one sign, that add up to the total of the rule."""
+    weights = [abs(next(numbers)) for _ in range(low, high + 1)]
+    total = sp.sympify(rule.total).xreplace(values)
+    return [total * sp.Rational(weight, sum(weights)) for weight in weights]
 
 
 def _numbers(rng: random.Random, attempt: int) -> Iterator[int]:
@@ -196,10 +210,16 @@ def _numbers(rng: random.Random, attempt: int) -> Iterator[int]:
         yield value if attempt < 2 or rng.random() < 0.5 else -value
 
 
-def _suited(symbol: sp.Symbol, value: int) -> sp.Expr:
-    """Return the number with the sign that the symbol's assumptions ask for."""
-    if symbol.is_nonnegative or symbol.is_positive:
-        return sp.Integer(abs(value))
-    if symbol.is_nonpositive or symbol.is_negative:
-        return sp.Integer(-abs(value))
-    return sp.Integer(value)
+def _suited(family: Any, value: int) -> sp.Expr:
+    """Return the number with the sign that the assumptions on a symbol or family ask for, if it meets them all."""
+    if family.is_negative or family.is_nonpositive:
+        value = -abs(value)
+    elif family.is_nonnegative:
+        value = abs(value)
+    if value == 0 and family.is_nonzero:
+        value = -1 if family.is_negative else 1
+    number = sp.Integer(value)
+    for assumption, wanted in family.assumptions0.items():
+        if getattr(number, f"is_{assumption}", None) is (not wanted):
+            raise Undefined(f"{number} is not a value of {family}: {assumption} is declared {wanted}")
+    return number

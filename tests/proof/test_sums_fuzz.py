@@ -9,6 +9,7 @@ from fractions import Fraction
 
 import pytest
 import sympy as sp
+
 from emlib.proof.sums import Inside, SumsTo, normal_form
 
 n, m = sp.symbols("n m", integer=True, positive=True)
@@ -19,9 +20,9 @@ RULE = SumsTo(p, 0, n - 1)
 SIZES = ({"n": 1, "m": 2}, {"n": 2, "m": 3}, {"n": 3, "m": 1})
 RANGES = (("0", "n-1"), ("0", "n-1"), ("0", "m-1"), ("1", "n"), ("1", "n-1"), ("2", "n-1"), ("0", "2"), ("1", "1"))
 BOUNDS = {
-    "0": (sp.Integer(0), lambda at: 0),
-    "1": (sp.Integer(1), lambda at: 1),
-    "2": (sp.Integer(2), lambda at: 2),
+    "0": (sp.Integer(0), lambda _: 0),
+    "1": (sp.Integer(1), lambda _: 1),
+    "2": (sp.Integer(2), lambda _: 2),
     "n": (n, lambda at: at["n"]),
     "n-1": (n - 1, lambda at: at["n"] - 1),
     "m-1": (m - 1, lambda at: at["m"] - 1),
@@ -68,10 +69,10 @@ def claim(rng):
     """Return a tree that holds a sum at the top, or next to it."""
     names = ["k", "h"]
     top = rng.choice(("i", "j", "l"))
-    summed = ("sum", top, rng.choice(RANGES), tree(rng, [*names, top, top], rng.choice((0, 1, 1, 2))))
+    summed = ("sum", top, rng.choice(RANGES), tree(rng, [*names, top, top], rng.choice((0, 0, 1, 1, 2))))
     if rng.random() < 0.6:
         return summed
-    return (rng.choice(("add", "mul")), summed, tree(rng, names, rng.choice((0, 1, 2))))
+    return (rng.choice(("add", "mul")), summed, tree(rng, names, rng.choice((0, 1, 1))))
 
 
 # --- tree to SymPy ---
@@ -130,7 +131,7 @@ def shape_of_f(value):
     return value * value + 3 * value + 1
 
 
-def place(where, at, env):
+def place(where, env):
     return (0 if where[0] == "0" else env[where[0]]) + where[1]
 
 
@@ -139,14 +140,14 @@ def brute_force(node, at, env):
     if kind == "number":
         return parts[0]
     if kind in ("u", "p", "v", "s"):
-        return family(kind, [place(part, at, env) for part in parts], at)
+        return family(kind, [place(part, env) for part in parts], at)
     if kind == "1/u":
-        return Fraction(1, family("u", [place(parts[0], at, env)], at))
+        return Fraction(1, family("u", [place(parts[0], env)], at))
     if kind == "delta":
-        return int(place(parts[0], at, env) == place(parts[1], at, env))
+        return int(place(parts[0], env) == place(parts[1], env))
     if kind == "ranged":
         low, high = (BOUNDS[bound][1](at) for bound in parts[2])
-        return int(low <= place(parts[0], at, env) == place(parts[1], at, env) <= high)
+        return int(low <= place(parts[0], env) == place(parts[1], env) <= high)
     if kind == "f":
         return shape_of_f(brute_force(parts[0], at, env))
     if kind == "sum":
@@ -225,31 +226,33 @@ def test_normal_form_agrees_with_brute_force(block):
 
 def test_the_fuzz_sees_a_broken_rule(monkeypatch):
     """A collapse that forgets the range of the delta is found among the first thousand."""
-    monkeypatch.setattr("emlib.proof.sums.Inside", lambda index, low, high: sp.Integer(1))
+    monkeypatch.setattr("emlib.proof.sums.Inside", lambda *_: sp.Integer(1))
     rng = random.Random("finite sums 0")
     trees = (claim(rng) for _ in range(1000))
-    monkeypatch.setattr("emlib.proof.sums._drop_inside", lambda factors, bounds, setting: None)
+    monkeypatch.setattr("emlib.proof.sums._drop_inside", lambda *_: None)
     assert any(disagreement(node) is not None for node in trees)
 
 
 def renamed(node, names):
-    """The same tree with other names for the bound indices, and the two sides of every product exchanged."""
+    """The same tree with other names for the bound indices, and two sides exchanged wherever that is allowed."""
     kind, *parts = node
     if kind == "sum":
-        fresh = f"z{len(names)}"
-        return ("sum", fresh, parts[1], renamed(parts[2], {**names, parts[0]: fresh, len(names): None}))
+        fresh = f"{parts[0]}_"
+        return ("sum", fresh, parts[1], renamed(parts[2], {**names, parts[0]: fresh}))
     if kind in ("add", "mul"):
         return (kind, renamed(parts[1], names), renamed(parts[0], names))
-    if kind == "f" or kind == "square":
+    if kind in ("f", "square"):
         return (kind, renamed(parts[0], names))
     if kind == "number":
         return node
+    if kind == "s":
+        parts.reverse()
     return (kind, *((names.get(part[0], part[0]), part[1]) if part not in RANGES else part for part in parts))
 
 
 def test_names_and_order_do_not_matter():
     rng = random.Random("renamed")
     settings = {"ranges": {k: (0, n - 1)}, "symmetric": [s], "normalised": [RULE]}
-    for _ in range(500):
+    for _ in range(300):
         node = claim(rng)
         assert normal_form(to_sympy(node), **settings) == normal_form(to_sympy(renamed(node, {})), **settings)

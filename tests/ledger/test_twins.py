@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 
-from emlib.ledger import load, twin_in_place_of
+from emlib.ledger import load, read, twin_in_place_of
 from emlib.proof import VerdictError
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+OPEN_ROWS = Path(__file__).with_name("open_rows.txt")  # rows whose notebook is still to come; gone when there are none
 OPENED = re.compile(r"""\bclaim\(\s*["']([^"']+)["']\s*\)""")
 
 IMPORTS = "from emlib.ledger import claim\nimport sympy as sp\na, b = sp.symbols('a b')\n"
@@ -94,6 +95,13 @@ def test_a_twin_that_is_never_judged_is_noticed() -> None:
     assert claims_whose_twins_pass([deaf]) == (["5.2"], ["5.2"])
 
 
-def test_every_row_is_opened_in_the_source_of_exactly_one_cell() -> None:
+def test_no_row_is_opened_twice_and_the_open_ones_are_those_listed() -> None:
     opened = [identifier for path in WITH_CLAIMS for source in sources(path) for identifier in OPENED.findall(source)]
-    assert sorted(opened) == sorted(row.id for row in load())
+    listed = OPEN_ROWS.read_text(encoding="utf-8").split() if OPEN_ROWS.exists() else []
+    assert sorted([*opened, *listed]) == sorted(row.id for row in load())
+
+
+def test_what_the_notebooks_hold_is_what_the_sources_open() -> None:
+    report = read(NOTEBOOKS)
+    listed = OPEN_ROWS.read_text(encoding="utf-8").split() if OPEN_ROWS.exists() else []
+    assert report.missing() == [row.id for row in load() if row.id in listed]

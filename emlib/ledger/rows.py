@@ -111,7 +111,10 @@ def parse(text: str) -> tuple[Row, ...]:
         If the text is not TOML, a row is not as :class:`Row` says, an id stands twice, or the dependencies name
         an unknown row or run in a circle.
     """
-    document = tomllib.loads(text)
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{FILE} is not TOML: {error}") from error
     if set(document) != {"claim"} or not isinstance(document["claim"], list):
         raise ValueError(f"{FILE} must hold [[claim]] tables and nothing else, got {', '.join(sorted(document))}")
     rows = tuple(_row(table, number) for number, table in enumerate(document["claim"], start=1))
@@ -152,9 +155,12 @@ def _row(table: dict[str, Any], number: int) -> Row:
     if table["verdict"] not in VERDICTS:
         raise ValueError(f"{where}: unknown verdict {table['verdict']!r}; it must be one of {', '.join(VERDICTS)}")
     if table["section"] not in range(1, 6) or not table["id"].startswith(f"{table['section']}."):
-        raise ValueError(f"{where}: the id must begin with its section, 1 to 5, and a dot; section is {table['section']}")
+        raise ValueError(
+            f"{where}: the id must begin with its section, 1 to 5, and a dot; section is {table['section']}"
+        )
     _check_extra(table, where)
-    return Row(**{key: tuple(value) if key in LISTS else value for key, value in table.items()})
+    values: dict[str, Any] = {key: tuple(value) if key in LISTS else value for key, value in table.items()}
+    return Row(**values)
 
 
 def _check_value(key: str, value: object, where: str) -> None:

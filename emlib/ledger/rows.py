@@ -111,7 +111,10 @@ def parse(text: str) -> tuple[Row, ...]:
         If the text is not TOML, a row is not as :class:`Row` says, an id stands twice, or the dependencies name
         an unknown row or run in a circle.
     """
-    document = tomllib.loads(text)
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{FILE} is not TOML: {error}") from error
     if set(document) != {"claim"} or not isinstance(document["claim"], list):
         raise ValueError(f"{FILE} must hold [[claim]] tables and nothing else, got {', '.join(sorted(document))}")
     rows = tuple(_row(table, number) for number, table in enumerate(document["claim"], start=1))

@@ -7,7 +7,7 @@ READY := .venv/ready
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 EXECUTED := $(NOTEBOOKS:notebooks/%.ipynb=.make/%.executed)
 # Everything a notebook's outputs depend on beside its own text.
-SOURCES := $(shell find emlib -name '*.py' -o -name '*.csv') .jupyter/nbconvert.json
+SOURCES := $(shell find emlib -name '*.py' -o -name '*.csv' -o -name '*.toml') .jupyter/nbconvert.json
 # Which notebooks `make notebooks` runs: NB=01_em_on_old_faithful for one.
 NB ?= $(NOTEBOOKS)
 CHOSEN = $(basename $(notdir $(NB)))

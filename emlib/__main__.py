@@ -11,6 +11,7 @@ from typing import cast
 COMMANDS = {
     "verify": ("emlib.proof.cli", "check an identity of matrices, or a file of them"),
     "figures": ("emlib.figures", "check the files in figures/ against their manifest"),
+    "ledger": ("emlib.ledger.cli", "list the claims of the note with their evidence"),
 }
 
 

@@ -1,0 +1,161 @@
+"""What the executed notebooks show: the evidence of each row, what is missing, and what rests on what."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emlib.ledger.rows import Row, load
+
+MIME = "application/vnd.emlib.claim+json"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a row was discharged, and with what.
+
+    Attributes
+    ----------
+    notebook : str
+        Name of the notebook, without its suffix.
+    cell : int
+        Execution count of the cell.
+    evidence : tuple of dict
+        ``kind``, ``scope`` and ``text`` of each piece.
+    """
+
+    notebook: str
+    cell: int
+    evidence: tuple[dict[str, str], ...]
+
+    def scope(self) -> str:
+        """Return how far the row was proved, or that it was shown on an example.
+
+        Returns
+        -------
+        str
+            The scopes of its proofs, joined.
+        """
+        proofs = dict.fromkeys(piece["scope"] for piece in self.evidence if piece["kind"] == "proof")
+        return "; ".join(proofs) if proofs else "example"
+
+
+class LedgerError(ValueError):
+    """The notebooks and the ledger contradict each other."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """The ledger beside what the notebooks show.
+
+    Attributes
+    ----------
+    rows : tuple of Row
+        The ledger.
+    places : dict of str to Place
+        Where each discharged row stands.
+    """
+
+    rows: tuple[Row, ...]
+    places: dict[str, Place]
+
+    def missing(self) -> list[str]:
+        """Return the ids of the rows that no notebook discharges.
+
+        Returns
+        -------
+        list of str
+            In the order of the ledger.
+        """
+        return [row.id for row in self.rows if row.id not in self.places]
+
+    def unsupported(self) -> dict[str, list[str]]:
+        """Return discharged rows that rest, directly or not, on rows that are not.
+
+        Returns
+        -------
+        dict of str to list of str
+            Id to the undischarged ids below it.
+        """
+        known = {row.id: row for row in self.rows}
+        below: dict[str, list[str]] = {}
+
+        def search(identifier: str) -> list[str]:
+            if identifier not in below:
+                below[identifier] = []  # the ledger has no cycles
+                found = [] if identifier in self.places else [identifier]
+                for dependency in known[identifier].depends:
+                    found += search(dependency)
+                below[identifier] = list(dict.fromkeys(found))
+            return below[identifier]
+
+        return {row.id: search(row.id) for row in self.rows if row.id in self.places and search(row.id)}
+
+    def totals(self) -> dict[str, int]:
+        """Return how many rows there are of each standing.
+
+        Returns
+        -------
+        dict of str to int
+            ``rows``, ``discharged``, ``proved for every size``, ``proved``, ``false as printed``.
+        """
+        scopes = Counter("every" in place.scope() for place in self.places.values() if place.scope() != "example")
+        false = sum(row.verdict == "false-as-stated" for row in self.rows if row.id in self.places)
+        return {
+            "rows": len(self.rows),
+            "discharged": len(self.places),
+            "proved": scopes.total(),
+            "proved for every size": scopes[True],
+            "false as printed": false,
+        }
+
+
+def read(folder: str | Path) -> Report:
+    """Read the stored outputs of the notebooks in a folder.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+        Folder of executed notebooks.
+
+    Returns
+    -------
+    Report
+        The ledger beside the evidence.
+
+    Raises
+    ------
+    LedgerError
+        If a row is discharged twice, or a notebook names a row that the ledger lacks.
+    """
+    rows = load()
+    known = {row.id for row in rows}
+    places: dict[str, Place] = {}
+    for path in sorted(Path(folder).glob("*.ipynb")):
+        for cell, record in _records(json.loads(path.read_text(encoding="utf-8"))):
+            identifier = record["id"]
+            place = Place(path.stem, cell, tuple(record["evidence"]))
+            if identifier not in known:
+                raise LedgerError(f"{path.name}, cell {cell}: the ledger has no claim {identifier!r}")
+            if identifier in places:
+                first = places[identifier]
+                raise LedgerError(
+                    f"claim {identifier} is discharged twice: in {first.notebook}, cell {first.cell}, and in "
+                    f"{place.notebook}, cell {cell}"
+                )
+            places[identifier] = place
+    return Report(rows, places)
+
+
+def _records(notebook: dict[str, Any]) -> list[tuple[int, dict[str, Any]]]:
+    """Return the execution count and the record of each claim in a notebook."""
+    return [
+        (cell["execution_count"], output["data"][MIME])
+        for cell in notebook["cells"]
+        if cell["cell_type"] == "code"
+        for output in cell["outputs"]
+        if MIME in output.get("data", {})
+    ]

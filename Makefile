@@ -47,13 +47,13 @@ $(READY): requirements.lock
 	@$(PY) -m emlib figures
 	@touch $@
 
-# The reading guide counts what the other notebooks show, so it runs after them.
-.make/00_reading_guide.executed: $(filter-out .make/00_reading_guide.executed,$(EXECUTED))
+# Two notebooks read what the others show, so they run after them.
+READERS := .make/00_reading_guide.executed .make/14_errata.executed
+$(READERS): $(filter-out $(READERS),$(EXECUTED))
 
 .make/ledger.checked: $(EXECUTED) $(READY)
 	@mkdir -p .make
-	@$(PY) -m emlib ledger > .make/ledger.txt
-	@tail -n 1 .make/ledger.txt
+	@$(PY) -m emlib ledger --missing
 	@touch $@
 
 .PHONY: notebooks

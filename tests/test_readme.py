@@ -8,6 +8,7 @@ import pytest
 
 from emlib import GaussianMixture
 from emlib.datasets import load_faithful
+from emlib.ledger import read
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -45,3 +46,8 @@ def test_the_two_commands_a_table_and_a_picture_are_in_the_first_screen() -> Non
     assert any(line.startswith("make test") for line in first_screen)
     assert any(line.startswith("| full |") for line in first_screen)
     assert any(line.startswith("<img ") for line in first_screen)
+
+
+def test_the_count_of_claims_is_the_ledger_s() -> None:
+    totals = read(ROOT / "notebooks").totals()
+    assert f"discharge {totals['discharged']} of its {totals['rows']} claims" in " ".join(README.split())

@@ -65,7 +65,7 @@ def age(tree: Path) -> None:
 
 def test_make_runs_the_notebooks_once_and_a_second_make_does_nothing(tree: Path) -> None:
     assert make(tree).returncode == 0
-    assert calls(tree) == ["00_a", "01_b", "-m emlib figures"]
+    assert calls(tree) == ["00_a", "01_b", "-m emlib figures", "-m emlib ledger --missing"]
     again = make(tree)
     assert again.returncode == 0
     assert calls(tree) == []
@@ -76,10 +76,10 @@ def test_make_runs_the_notebooks_once_and_a_second_make_does_nothing(tree: Path)
 @pytest.mark.parametrize(
     ("changed", "expected"),
     [
-        ("notebooks/01_b.ipynb", ["01_b", "-m emlib figures"]),
-        ("emlib/em.py", ["00_a", "01_b", "-m emlib figures"]),
-        (".jupyter/nbconvert.json", ["00_a", "01_b", "-m emlib figures"]),
-        (".venv/ready", ["00_a", "01_b", "-m emlib figures"]),
+        ("notebooks/01_b.ipynb", ["01_b", "-m emlib figures", "-m emlib ledger --missing"]),
+        ("emlib/em.py", ["00_a", "01_b", "-m emlib figures", "-m emlib ledger --missing"]),
+        (".jupyter/nbconvert.json", ["00_a", "01_b", "-m emlib figures", "-m emlib ledger --missing"]),
+        (".venv/ready", ["00_a", "01_b", "-m emlib figures", "-m emlib ledger --missing"]),
         ("figures/a.png", ["-m emlib figures"]),
     ],
 )
@@ -97,7 +97,7 @@ def test_a_notebook_that_fails_stops_make_and_is_run_again(tree: Path) -> None:
     assert make(tree).returncode != 0
     script(tree / ".venv/bin/python", RECORDER)
     assert make(tree).returncode == 0
-    assert calls(tree) == ["00_a", "01_b", "-m emlib figures"]
+    assert calls(tree) == ["00_a", "01_b", "-m emlib figures", "-m emlib ledger --missing"]
 
 
 @pytest.mark.parametrize("name", ["01_b", "01_b.ipynb", "notebooks/01_b.ipynb"])
@@ -107,7 +107,7 @@ def test_make_notebooks_runs_the_one_named_even_when_up_to_date(name: str, tree:
     assert make(tree, "notebooks", f"NB={name}").returncode == 0
     assert calls(tree) == ["01_b", "-m emlib figures"]
     assert make(tree, "notebooks").returncode == 0
-    assert calls(tree) == ["00_a", "01_b", "-m emlib figures"]
+    assert calls(tree) == ["00_a", "01_b", "-m emlib figures", "-m emlib ledger --missing"]
 
 
 def test_make_notebooks_refuses_a_name_that_is_not_there(tree: Path) -> None:

@@ -107,7 +107,7 @@ def test_make_notebooks_runs_the_one_named_even_when_up_to_date(name: str, tree:
     assert make(tree, "notebooks", f"NB={name}").returncode == 0
     assert calls(tree) == ["01_b", "-m emlib figures"]
     assert make(tree, "notebooks").returncode == 0
-    assert calls(tree) == ["00_a", "01_b", "-m emlib figures", "-m emlib ledger --missing"]
+    assert calls(tree) == ["00_a", "01_b", "-m emlib figures"]
 
 
 def test_make_notebooks_refuses_a_name_that_is_not_there(tree: Path) -> None:

@@ -26,13 +26,15 @@ all: .make/figures.checked .make/ledger.checked ## Set up, run the notebooks tha
 .PHONY: setup
 setup: $(READY) ## Make the virtual environment .venv from requirements.lock
 
+# --no-deps: the lock is complete (pip check holds it so), and an older pip would ask for the newest release of `coverage[toml]`.
 $(READY): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "emlib needs Python 3.11 or newer, and '$(PYTHON)' is not: name one, as in 'make PYTHON=python3.13'."; exit 1; }
 	@echo "Setting up .venv from requirements.lock (a minute or two) ..."
 	@$(PYTHON) -m venv --clear .venv || { rm -rf .venv; \
 	  echo "'$(PYTHON) -m venv' failed: on Debian and Ubuntu, 'apt install python3-venv' first."; exit 1; }
-	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@$(PY) -m pip check --quiet --disable-pip-version-check
 	@$(PY) -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "emlib.pth").write_text("$(CURDIR)\n")'
 	@touch $@
 

@@ -15,7 +15,9 @@ from emlib.models.components.exponential import Exponential, ExponentialParamete
 from emlib.models.components.gaussian import Gaussian, GaussianParameters
 from emlib.models.components.poisson import Poisson, PoissonParameters
 from emlib.models.decomposition import Decomposition, decompose
+from emlib.models.hmm import HiddenMarkov, HiddenMarkovParameters
 from emlib.models.mixture import Mixture, MixtureParameters
+from emlib.models.sequences import Sequences
 from emlib.priors import Dirichlet, InverseWishart
 
 __version__ = "0.1.0"
@@ -37,6 +39,8 @@ __all__ = [
     "Gaussian",
     "GaussianMixture",
     "GaussianParameters",
+    "HiddenMarkov",
+    "HiddenMarkovParameters",
     "InverseWishart",
     "Iteration",
     "LikelihoodDecreased",
@@ -45,6 +49,7 @@ __all__ = [
     "NotFittedError",
     "Poisson",
     "PoissonParameters",
+    "Sequences",
     "Status",
     "decompose",
     "em",

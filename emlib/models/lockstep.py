@@ -1,26 +1,30 @@
 """Forward and backward through long or many sequences at once: exact, and free of a Python step per row.
 
-A recursion over T rows is T small steps, and in NumPy each costs microseconds whatever it computes. So the rows are
-cut into B blocks of length L, and all blocks take their l-th step together: L steps on arrays with B columns.
-What a block needs to begin is the filter at the end of the block before, which is found first:
+A recursion over n rows is n small steps, and in NumPy each costs microseconds whatever it computes. So the rows are
+cut into B blocks of length L, and all blocks take their l-th step together: L steps on arrays with B columns. Several
+sequences are one chain: at the first row of a sequence the transition matrix is ``1 pi^T``, which forgets the state
+before. Emissions are scaled by the largest of their row, filters to sum to one.
 
-1. **Transfer.** The recursion is linear up to its normalisation, so a whole block acts on the filter as one K x K
-   matrix, the product of ``A diag(p(x_t | .))`` over its rows. All B matrices are multiplied up in lock-step.
-2. **Scan.** Their products from the left give the filter at the begin of every block, those from the right what the
-   rows behind every block say, in log2(B) rounds of doubling.
-3. **Fill in.** All blocks run the plain recursions from there, forward, then backward.
+What a block needs is the filter at the end of the block before. There are two ways to it:
 
-Several sequences are one chain: at the first row of a sequence the transition matrix is ``1 pi^T``, which forgets the
-state before. Emissions are scaled by the largest of their row, filters to sum to one.
+1. **Pass it on.** All blocks begin with a guess; then each begins again with what the one before ended with, until
+   nothing changes. Most chains forget where they began within one block, and the second pass is the last.
+2. **Transfer.** Where the memory is longer: up to its normalisation a block acts on the filter as one K x K matrix,
+   the product of ``A diag(p(x_t | .))`` over its rows. These matrices are multiplied up in lock-step, and their
+   products from the left give the filter at the begin of every block, in log2(B) rounds of doubling.
+
+Backward it is the same from the other end. Either way both sides of every cut are compared in the end, so that what
+is returned is what one recursion from the first row to the last would give.
 
 Numbers that leave the range of floating point are noticed, not repaired: each row is returned with a flag that says
 whether its numbers are to be trusted. They are, where either all transitions are so far from zero that what
-underflows cannot matter later, or nothing has underflowed at all; and where both ends of each cut agree.
+underflows cannot matter later, or nothing has underflowed at all.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,6 +40,15 @@ SMALLEST = 1e-290
 
 TINY = 1e-300
 """In place of a sum of zero: what is divided by it is zero, and is not trusted."""
+
+LOWEST = float(np.finfo(np.float64).min)
+"""In place of the largest log density of a row that no state allows: all of them stay -inf."""
+
+PASSES = 5
+"""Passes over all rows before the memory of the chain is taken to be longer than a few blocks."""
+
+UNCHANGED = 1e-13
+"""Relative difference below which a further pass would change nothing."""
 
 SEAM = 1e-9
 """Relative difference up to which the two sides of a cut count as equal; rounding makes about 1e-13."""
@@ -86,27 +99,19 @@ def smooth(initial: FloatArray, transitions: FloatArray, log_emissions: FloatArr
     Smoothing
         The posteriors, and where they are to be trusted.
     """
-    peak = log_emissions.max(axis=1)
-    peak = np.where(np.isfinite(peak), peak, 0.0)
-    chain = _Chain(initial, transitions, np.exp(log_emissions - peak[:, None]), first)
-    begins, ends = chain.seams()
+    chain = _Chain(initial, transitions, log_emissions, first)
     with np.errstate(over="ignore", invalid="ignore"):  # numbers that are not to be trusted may overflow
-        filtered, increments = chain.forward(begins)
-        beta, ratios = chain.backward(ends, increments)
-        smoothed = filtered * beta
-        trusted = np.isfinite(smoothed).all(axis=1) & chain.seams_agree(begins, ends, filtered, ratios)
-    filtered, increments, trusted = (chain.in_rows(blocks) for blocks in (filtered, increments, trusted))
+        increments, agree = chain.forward()
+        agree &= chain.backward(increments)
+        chain.beta *= chain.filtered
+        agree &= np.isfinite(chain.beta.sum(axis=1))
+    ratios, filtered, smoothed = chain.all_in_rows()
+    increments, trusted = chain.in_rows(increments), chain.in_rows(agree)
     if transitions.min() >= SAFE:
         trusted &= increments >= SAFE
     else:
         trusted &= _nothing_lost(chain, filtered, increments, log_emissions > -np.inf, first)
-    return Smoothing(
-        log_increments=np.log(increments) + peak,
-        filtered=filtered,
-        smoothed=chain.in_rows(smoothed),
-        ratios=chain.in_rows(ratios),
-        trusted=trusted,
-    )
+    return Smoothing(np.log(increments) + chain.in_rows(chain.peaks), filtered, smoothed, ratios, trusted)
 
 
 def block_length(n: int, n_states: int) -> int:
@@ -122,54 +127,117 @@ def block_length(n: int, n_states: int) -> int:
     Returns
     -------
     int
-        Found by timing: a step costs about as much as the scan of 20 blocks.
+        Found by timing; everything between half and twice as many is about as good.
     """
-    return max(4, round((n * n_states) ** 0.5 / 10))
+    return max(4, round((n * n_states) ** 0.5 / 7))
 
 
 class _Chain:
     """All sequences as one chain, cut into blocks; arrays are (L, K, B), the l-th row of block b at [l, :, b].
 
-    Rows are filled up to L B by a sequence of their own, in which every emission is 1.
+    Rows are filled up to L B by a sequence of their own, in which every emission is 1. Emissions are relative to the
+    largest of their row, whose logarithm is in ``peaks``.
     """
 
-    def __init__(self, initial: FloatArray, transitions: FloatArray, emissions: FloatArray, first: BoolArray) -> None:
+    def __init__(
+        self, initial: FloatArray, transitions: FloatArray, log_emissions: FloatArray, first: BoolArray
+    ) -> None:
         self.initial, self.transitions = initial[:, None], transitions
-        self.n, self.n_states = emissions.shape
+        self.n, self.n_states = log_emissions.shape
         self.length = block_length(self.n, self.n_states)
         self.n_blocks = -(-self.n // self.length)
         n_padding = self.length * self.n_blocks - self.n
-        self.emissions = self._in_blocks(np.concatenate([emissions, np.ones((n_padding, self.n_states))]))
         self.first = self._starts(np.concatenate([first, np.arange(n_padding) == 0]))
-
-    def _in_blocks(self, rows: FloatArray) -> FloatArray:
-        cut = rows.reshape(self.n_blocks, self.length, self.n_states)
-        return np.ascontiguousarray(cut.transpose(1, 2, 0))
+        # One allocation for all: one by one, arrays of a few MiB go back to the system and cost page faults each time.
+        self.work = np.empty((3, self.length, self.n_states, self.n_blocks))
+        self.emissions, self.filtered, self.beta = self.work
+        padded = np.concatenate([log_emissions, np.zeros((n_padding, self.n_states))])
+        self.emissions[:] = padded.reshape(self.n_blocks, self.length, self.n_states).transpose(1, 2, 0)
+        self.peaks = np.maximum(self.emissions.max(axis=1), LOWEST)
+        self.emissions -= self.peaks[:, None, :]
+        np.exp(self.emissions, out=self.emissions)
 
     def in_rows(self, blocks: Any) -> Any:
-        """Return an array (L, K, B) or (L, B) as (n, K) or (n,), in the order of the rows."""
-        turned = np.moveaxis(blocks, -1, 0)
-        return turned.reshape(-1, *turned.shape[2:])[: self.n]
+        """Return an array (L, B) as (n,), in the order of the rows."""
+        return blocks.T.reshape(-1)[: self.n]
+
+    def all_in_rows(self) -> Any:
+        """Return what stands in the places of the emissions, the filters and beta, each as (n, K)."""
+        turned = self.work.transpose(0, 3, 1, 2)
+        return turned.reshape(3, -1, self.n_states)[:, : self.n]
 
     def _starts(self, first: BoolArray) -> list[IntArray]:
         """Return for each l the blocks in which a sequence begins at the l-th row."""
         where = first.reshape(self.n_blocks, self.length)
         return [np.flatnonzero(where[:, step]) for step in range(self.length)]
 
-    def seams(self) -> tuple[FloatArray, FloatArray]:
-        """Return the filter before each block and beta at its last row, both (K, B)."""
-        products = self._transfer().transpose(2, 1, 0)  # (B, K, K): from the state before a block to its last one
-        from_left, from_right = _products(products), _products(products[::-1].swapaxes(1, 2))[::-1]
-        begins = np.tile(self.initial, (1, self.n_blocks))  # the first block begins with a sequence: not read
-        behind = from_left.sum(axis=1).T[:, :-1]
-        begins[:, 1:] = behind / np.maximum(behind.sum(axis=0), TINY)
-        ends = np.ones((self.n_states, self.n_blocks))
-        ahead = from_right.sum(axis=1).T[:, 1:]
-        ends[:, :-1] = ahead / np.maximum((begins[:, 1:] * ahead).sum(axis=0), TINY)
-        return begins, ends
+    def forward(self) -> tuple[FloatArray, BoolArray]:
+        """Find the filters of all blocks; return the increments and whether the cuts agree, both (L, B)."""
+        begins = np.full((self.n_states, self.n_blocks), 1 / self.n_states)
+        for _ in range(PASSES):
+            increments = self._pass_forward(begins)
+            arrived = self._ends_forward()
+            if _close(begins, arrived, UNCHANGED).all():
+                break
+            begins = arrived
+        else:
+            behind = _products(self.transfers).sum(axis=1).T[:, :-1]
+            begins[:, 1:] = behind / np.maximum(behind.sum(axis=0), TINY)
+            increments = self._pass_forward(begins)
+        agree = np.ones(increments.shape, dtype=np.bool_)
+        agree[0] = _close(begins, self._ends_forward(), SEAM)
+        return increments, agree
 
-    def _transfer(self) -> FloatArray:
-        """Return the product of the steps of each block, (K to, K from, B), up to a factor a block."""
+    def _ends_forward(self) -> FloatArray:
+        """Return the filter behind the block before each; the first block begins with a sequence and needs none."""
+        return np.hstack([np.full((self.n_states, 1), 1 / self.n_states), self.filtered[-1][:, :-1]])
+
+    def _pass_forward(self, begins: FloatArray) -> FloatArray:
+        increments = np.empty((self.length, self.n_blocks))
+        state = begins
+        for step, begin in enumerate(self.first):
+            state = np.matmul(self.transitions.T, state, out=self.filtered[step])
+            state[:, begin] = self.initial
+            state *= self.emissions[step]
+            total = np.maximum(state.sum(axis=0), TINY, out=increments[step])
+            state /= total
+        return increments
+
+    def backward(self, increments: FloatArray) -> BoolArray:
+        """Find beta of all blocks, ratios in place of emissions; return whether the cuts agree, (L, B)."""
+        self.emissions /= increments[:, None, :]
+        ends = np.ones((self.n_states, self.n_blocks))
+        for _ in range(0 if "transfers" in vars(self) else PASSES):  # the memory is as long in both directions
+            self._pass_backward(ends)
+            arrived = self._ends_backward()
+            if _close(ends, arrived, UNCHANGED).all():
+                break
+            ends = arrived
+        else:
+            turned = self.transfers[::-1].swapaxes(1, 2)
+            ahead = _products(turned)[::-1].sum(axis=1).T[:, 1:]
+            ends[:, :-1] = ahead / np.maximum((self.filtered[-1][:, :-1] * ahead).sum(axis=0), TINY)
+            self._pass_backward(ends)
+        agree = np.ones(increments.shape, dtype=np.bool_)
+        agree[-1] = _close(ends, self._ends_backward(), SEAM)
+        self.emissions *= self.beta
+        return agree
+
+    def _ends_backward(self) -> FloatArray:
+        """Return beta at the last row of each block, from the block behind it; 1 where a sequence ends there."""
+        before = self.transitions @ (self.emissions[0] * self.beta[0])
+        before[:, self.first[0]] = 1.0
+        return np.hstack([before[:, 1:], np.ones((self.n_states, 1))])
+
+    def _pass_backward(self, ends: FloatArray) -> None:
+        self.beta[-1] = ends
+        for step in range(self.length - 1, 0, -1):
+            np.matmul(self.transitions, self.emissions[step] * self.beta[step], out=self.beta[step - 1])
+            self.beta[step - 1][:, self.first[step]] = 1.0
+
+    @cached_property
+    def transfers(self) -> FloatArray:
+        """Return the product of the steps of each block, (B, K from, K to), up to a factor a block."""
         shape = (self.n_states, self.n_states, self.n_blocks)
         product = np.zeros(shape)
         product[np.arange(self.n_states), np.arange(self.n_states)] = 1.0
@@ -179,42 +247,7 @@ class _Chain:
             product[:, :, begin] = self.initial[:, :, None] * mass
             product *= emissions[:, None, :]
             product /= np.maximum(product.sum(axis=(0, 1)), TINY)
-        return product
-
-    def forward(self, begins: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the filters (L, K, B) and the increments (L, B) of all blocks."""
-        filtered = np.empty_like(self.emissions)
-        increments = np.empty((self.length, self.n_blocks))
-        state = begins
-        for step, begin in enumerate(self.first):
-            state = np.matmul(self.transitions.T, state, out=filtered[step])
-            state[:, begin] = self.initial
-            state *= self.emissions[step]
-            total = np.maximum(state.sum(axis=0), TINY, out=increments[step])
-            state /= total
-        return filtered, increments
-
-    def backward(self, ends: FloatArray, increments: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return beta and the ratios of all blocks, both (L, K, B)."""
-        beta = np.empty_like(self.emissions)
-        ratios = self.emissions / increments[:, None, :]
-        beta[-1] = ends
-        for step in range(self.length - 1, 0, -1):
-            ratios[step] *= beta[step]
-            np.matmul(self.transitions, ratios[step], out=beta[step - 1])
-            beta[step - 1][:, self.first[step]] = 1.0
-        ratios[0] *= beta[0]
-        return beta, ratios
-
-    def seams_agree(self, begins: FloatArray, ends: FloatArray, filtered: FloatArray, ratios: FloatArray) -> BoolArray:
-        """Return for each row (L, B) whether the recursions arrive at the values with which the next block began."""
-        agree = np.ones((self.length, self.n_blocks), dtype=np.bool_)
-        inside = np.ones(self.n_blocks - 1, dtype=np.bool_)
-        begin = self.first[0]
-        inside[begin[begin > 0] - 1] = False  # where a sequence begins, nothing passes
-        agree[0, 1:] = _close(begins[:, 1:], filtered[-1][:, :-1]) | ~inside
-        agree[-1, :-1] = _close(ends[:, :-1], self.transitions @ ratios[0][:, 1:]) | ~inside
-        return agree
+        return product.transpose(2, 1, 0)
 
 
 def _products(matrices: FloatArray) -> FloatArray:
@@ -227,10 +260,9 @@ def _products(matrices: FloatArray) -> FloatArray:
     return products
 
 
-def _close(one: FloatArray, other: FloatArray) -> BoolArray:
-    """Whether the columns of two (K, B) arrays agree to rounding, entry by entry."""
-    close: BoolArray = (np.abs(one - other) <= SEAM * np.abs(other) + SMALLEST).all(axis=0)
-    return close
+def _close(one: FloatArray, other: FloatArray, rtol: float) -> BoolArray:
+    """Whether the columns of two (K, B) arrays agree, entry by entry."""
+    return np.asarray((np.abs(one - other) <= rtol * np.abs(other) + SMALLEST).all(axis=0))
 
 
 def _nothing_lost(

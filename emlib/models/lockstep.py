@@ -44,9 +44,6 @@ TINY = 1e-300
 LOWEST = float(np.finfo(np.float64).min)
 """In place of the largest log density of a row that no state allows: all of them stay -inf."""
 
-PASSES = 5
-"""Passes over all rows before the memory of the chain is taken to be longer than a few blocks."""
-
 UNCHANGED = 1e-13
 """Relative difference below which a further pass would change nothing."""
 
@@ -129,7 +126,7 @@ def block_length(n: int, n_states: int) -> int:
     int
         Found by timing; everything between half and twice as many is about as good.
     """
-    return max(4, round((n * n_states) ** 0.5 / 7))
+    return max(4, round((n * n_states) ** 0.5 / 8))
 
 
 class _Chain:
@@ -146,9 +143,11 @@ class _Chain:
         self.n, self.n_states = log_emissions.shape
         self.length = block_length(self.n, self.n_states)
         self.n_blocks = -(-self.n // self.length)
+        # The transfer costs about K passes: with few states it pays to begin with it, the memory may be long.
+        self.n_passes = self.n_states // 2 if self.n_states > 3 else 0
         n_padding = self.length * self.n_blocks - self.n
         self.first = self._starts(np.concatenate([first, np.arange(n_padding) == 0]))
-        # One allocation for all: one by one, arrays of a few MiB go back to the system and cost page faults each time.
+        _keep_freed_memory()
         self.work = np.empty((3, self.length, self.n_states, self.n_blocks))
         self.emissions, self.filtered, self.beta = self.work
         padded = np.concatenate([log_emissions, np.zeros((n_padding, self.n_states))])
@@ -174,14 +173,14 @@ class _Chain:
     def forward(self) -> tuple[FloatArray, BoolArray]:
         """Find the filters of all blocks; return the increments and whether the cuts agree, both (L, B)."""
         begins = np.full((self.n_states, self.n_blocks), 1 / self.n_states)
-        for _ in range(PASSES):
+        for _ in range(self.n_passes):
             increments = self._pass_forward(begins)
             arrived = self._ends_forward()
             if _close(begins, arrived, UNCHANGED).all():
                 break
             begins = arrived
         else:
-            behind = _products(self.transfers).sum(axis=1).T[:, :-1]
+            behind = _products(self.transfers).sum(axis=0)[:, :-1]
             begins[:, 1:] = behind / np.maximum(behind.sum(axis=0), TINY)
             increments = self._pass_forward(begins)
         agree = np.ones(increments.shape, dtype=np.bool_)
@@ -197,7 +196,8 @@ class _Chain:
         state = begins
         for step, begin in enumerate(self.first):
             state = np.matmul(self.transitions.T, state, out=self.filtered[step])
-            state[:, begin] = self.initial
+            if begin.size:
+                state[:, begin] = self.initial
             state *= self.emissions[step]
             total = np.maximum(state.sum(axis=0), TINY, out=increments[step])
             state /= total
@@ -207,15 +207,15 @@ class _Chain:
         """Find beta of all blocks, ratios in place of emissions; return whether the cuts agree, (L, B)."""
         self.emissions /= increments[:, None, :]
         ends = np.ones((self.n_states, self.n_blocks))
-        for _ in range(0 if "transfers" in vars(self) else PASSES):  # the memory is as long in both directions
+        for _ in range(0 if "transfers" in vars(self) else self.n_passes):  # the memory is as long in both directions
             self._pass_backward(ends)
             arrived = self._ends_backward()
             if _close(ends, arrived, UNCHANGED).all():
                 break
             ends = arrived
         else:
-            turned = self.transfers[::-1].swapaxes(1, 2)
-            ahead = _products(turned)[::-1].sum(axis=1).T[:, 1:]
+            turned = self.transfers.swapaxes(0, 1)[:, :, ::-1]
+            ahead = _products(turned).sum(axis=0)[:, -2::-1]
             ends[:, :-1] = ahead / np.maximum((self.filtered[-1][:, :-1] * ahead).sum(axis=0), TINY)
             self._pass_backward(ends)
         agree = np.ones(increments.shape, dtype=np.bool_)
@@ -233,29 +233,41 @@ class _Chain:
         self.beta[-1] = ends
         for step in range(self.length - 1, 0, -1):
             np.matmul(self.transitions, self.emissions[step] * self.beta[step], out=self.beta[step - 1])
-            self.beta[step - 1][:, self.first[step]] = 1.0
+            if self.first[step].size:
+                self.beta[step - 1][:, self.first[step]] = 1.0
 
     @cached_property
     def transfers(self) -> FloatArray:
-        """Return the product of the steps of each block, (B, K from, K to), up to a factor a block."""
+        """Return the product of the steps of each block, (K from, K to, B), up to a factor a block."""
         shape = (self.n_states, self.n_states, self.n_blocks)
         product = np.zeros(shape)
         product[np.arange(self.n_states), np.arange(self.n_states)] = 1.0
         for emissions, begin in zip(self.emissions, self.first, strict=True):
             mass = product[:, :, begin].sum(axis=0)
             product = (self.transitions.T @ product.reshape(self.n_states, -1)).reshape(shape)
-            product[:, :, begin] = self.initial[:, :, None] * mass
+            if begin.size:
+                product[:, :, begin] = self.initial[:, :, None] * mass
             product *= emissions[:, None, :]
             product /= np.maximum(product.sum(axis=(0, 1)), TINY)
-        return product.transpose(2, 1, 0)
+        return product.swapaxes(0, 1)
+
+
+def _keep_freed_memory() -> None:
+    """Free an untouched array of almost 32 MiB: the C library then keeps what is freed for the next E-step.
+
+    Arrays of a few MiB otherwise go back to the system, and page faults take a third of the time. The GNU C library
+    learns from the largest array it sees freed (mallopt(3), M_MMAP_THRESHOLD); elsewhere this does nothing.
+    """
+    np.empty(2**25 - 2**16, dtype=np.uint8)
 
 
 def _products(matrices: FloatArray) -> FloatArray:
-    """Return the products of the first b + 1 of (B, K, K) matrices, each up to a factor, by doubling."""
+    """Return the products of the first b + 1 of B matrices (K, K, B), each up to a factor, by doubling."""
     products, span = matrices, 1
-    while span < len(products):
-        products = np.concatenate([products[:span], products[:-span] @ products[span:]])
-        products /= np.maximum(products.sum(axis=(1, 2), keepdims=True), TINY)
+    while span < matrices.shape[2]:
+        longer = np.einsum("ijb,jkb->ikb", products[:, :, :-span], products[:, :, span:])
+        longer /= np.maximum(longer.sum(axis=(0, 1)), TINY)
+        products = np.concatenate([products[:, :, :span], longer], axis=2)
         span *= 2
     return products
 

@@ -91,3 +91,10 @@ def test_slips_are_many_and_in_every_derivation_of_the_note() -> None:
     assert set(with_claims(2, 12)) <= set(SLIPS)
     assert set(SLIPS) <= set(with_claims(0, 99))
     assert all(slip.right != slip.wrong for slips in SLIPS.values() for slip in slips)
+
+
+def test_lemmas_and_update_rules_are_proved_for_every_size() -> None:
+    report = read(NOTEBOOKS)
+    lemmas = [row.id for row in load() if row.kind == "lemma" and not row.beyond]
+    rules = ["3.alpha.update", "4.mu.update", "4.sigma.update", "4.update.alpha", "4.update.mu", "4.update.sigma"]
+    assert [name for name in (*lemmas, *rules) if not report.places[name].for_every_size()] == []

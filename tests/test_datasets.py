@@ -10,9 +10,10 @@ from importlib import resources
 import numpy as np
 import pytest
 
-from emlib.datasets import Dataset, load_faithful, load_iris
+from emlib.datasets import Dataset, load_earthquakes, load_faithful, load_iris
 
 SHA256 = {
+    "earthquakes.csv": "4c4b1d822fd6e568f2a40c3f0dd81e889e0179b2bded049b52960609d792a4df",
     "faithful.csv": "d40b983752ab7ec0b15b740089c3ca7b7b59d0c7433a029a1714d134de1e8d14",
     "iris.csv": "91eb642c3adbc7bad8e99c930c11fa3a5cc8a07262c7a753b4e6ecf405f2e05e",
 }
@@ -22,6 +23,13 @@ SHA256 = {
 def test_files_are_unchanged(file: str) -> None:
     content = resources.files("emlib.datasets").joinpath(file).read_bytes()
     assert hashlib.sha256(content).hexdigest() == SHA256[file]
+
+
+def test_earthquakes_are_the_published_counts() -> None:
+    """Zucchini and MacDonald (2009) print a mean of 19.36 and a variance of 51.57."""
+    years, counts = load_earthquakes().data.T
+    np.testing.assert_array_equal(years, np.arange(1900, 2007))
+    np.testing.assert_allclose([counts.mean(), counts.var(ddof=1)], [19.364, 51.573], atol=6e-4)
 
 
 def test_faithful_is_the_published_table() -> None:
@@ -56,7 +64,7 @@ def test_iris_is_scikit_learns() -> None:
     np.testing.assert_array_equal(load_iris().target, theirs.target)
 
 
-@pytest.mark.parametrize("load", [load_faithful, load_iris])
+@pytest.mark.parametrize("load", [load_earthquakes, load_faithful, load_iris])
 def test_data_sets_are_read_only_values_with_a_source(load: Callable[[], Dataset]) -> None:
     dataset = load()
     assert dataset.data.dtype == np.float64

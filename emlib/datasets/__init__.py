@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from emlib._types import FloatArray, IntArray
 
-__all__ = ["Dataset", "load_faithful", "load_iris"]
+__all__ = ["Dataset", "load_earthquakes", "load_faithful", "load_iris"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +44,26 @@ class Dataset:
     target: IntArray | None
     target_names: tuple[str, ...]
     source: str
+
+
+def load_earthquakes() -> Dataset:
+    """Return the number of major earthquakes of the world in each year from 1900 to 2006.
+
+    Returns
+    -------
+    Dataset
+        With data of shape (107, 2): the year, and its earthquakes of magnitude 7 or more; no classes.
+    """
+    header, rows = _read("earthquakes.csv")
+    return Dataset(
+        name="earthquakes",
+        data=_numbers(rows),
+        feature_names=tuple(header),
+        units=("year", "1/year"),
+        target=None,
+        target_names=(),
+        source="US Geological Survey; Zucchini and MacDonald (2009), Hidden Markov Models for Time Series, table 1.1",
+    )
 
 
 def load_faithful() -> Dataset:

@@ -67,7 +67,8 @@ notebooks: $(READY) ## Run all notebooks again, or one: make notebooks NB=01_em_
 	@$(MAKE) --no-print-directory $(CHOSEN:%=.make/%.executed)
 	@$(PY) -m emlib figures
 
-SHARED := -n $(WORKERS) --dist loadgroup
+# By file: the cells of a notebook belong to one kernel.
+SHARED := -n $(WORKERS) --dist loadfile
 
 # The matrices of the tests are small: threads would only wait for each other.
 .PHONY: test

@@ -1,4 +1,4 @@
-"""What nbval does not do by itself: compare pictures, byte for byte, and run a notebook's cells in one process."""
+"""What nbval does not do by itself: compare pictures, byte for byte, as every other output."""
 
 from __future__ import annotations
 
@@ -13,12 +13,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-compare-images", action="store_true", help="do not compare the pictures in notebooks")
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Take pictures off the list of what nbval passes over, and keep the cells of a notebook together."""
-    for item in items:
-        notebook = item.parent
-        if isinstance(notebook, IPyNbFile):
-            item.add_marker(pytest.mark.xdist_group(notebook.path.name))
-            if not config.getoption("--no-compare-images"):
-                notebook.skip_compare = tuple(key for key in notebook.skip_compare if key not in PICTURES)
+    """Take pictures off the list of what nbval passes over."""
+    if config.getoption("--no-compare-images"):
+        return
+    for notebook in {item.parent for item in items if isinstance(item.parent, IPyNbFile)}:
+        notebook.skip_compare = tuple(key for key in notebook.skip_compare if key not in PICTURES)

@@ -80,7 +80,6 @@ SLIPS: dict[str, list[Slip]] = {
         Slip("deviation = x0[:, None] - updated.components.means", "deviation = x0[:, None] - mu0"),  # the old means
     ],
     "17_baum_welch": [
-        Slip("B[path[n], symbol[n]] for n", "B[path[0], symbol[n]] for n"),  # every datum from the first state
         Slip("delta(i, path[n - 1]) * delta(j, path[n]) * P", "delta(i, path[n]) * delta(j, path[n - 1]) * P"),
         Slip(
             "leaving = sp.Sum(xi[t, k, ell], (ell, 1, M), (t, 1, T - 1))",

@@ -20,6 +20,7 @@ Rule = Callable[[Notebook], list[str]]
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 MARKER = re.compile(r"#.*\b(NBVAL_\w+|PYTEST_VALIDATE_IGNORE_OUTPUT)")
 MARKER_TAGS = re.compile(r"nbval|raises-exception|skip-execution")
+LINK = re.compile(r"\]\(([^)\s#]+)(?:#[^)\s]*)?\)")
 MEMORY_ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
 ABSOLUTE_PATH = re.compile(r"""(?:^|[\s'"(=])(/[\w.-]+/[\w.-]+|[A-Z]:\\\w+)""", re.MULTILINE)
 
@@ -168,3 +169,10 @@ def saved_figures(notebook: Notebook) -> list[str]:
                     raise ValueError(f"figures.save takes the name as its second argument, written out: {where(cell)}")
                 names.append(name.value)
     return names
+
+
+def links(notebook: Notebook) -> list[str]:
+    """Return where the links of a notebook lead within the repository, those in Markdown outputs too."""
+    texts = [text(cell) for cell in notebook["cells"] if cell["cell_type"] == "markdown"]
+    texts += ["".join(output["data"].get("text/markdown", "")) for output in outputs(notebook) if "data" in output]
+    return [target for written in texts for target in LINK.findall(written) if "://" not in target]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -70,6 +71,15 @@ def has_no_empty_cell(notebook: Notebook) -> list[str]:
 def stores_no_error(notebook: Notebook) -> list[str]:
     bad = [o for o in outputs(notebook) if o["output_type"] == "error" or o.get("name") == "stderr"]
     return [f"stored error or stderr: {(printed(o) or o.get('evalue', ''))[:80]!r}" for o in bad]
+
+
+def merges_its_streams(notebook: Notebook) -> list[str]:
+    """A cell that prints now and then sends as many streams as the clock will have it; `make notebooks` merges them."""
+    return [
+        f"printed text in several pieces: {where(cell)}; run `make notebooks`"
+        for cell in code_cells(notebook)
+        if max(Counter(output["name"] for output in cell["outputs"] if "name" in output).values(), default=0) > 1
+    ]
 
 
 def has_no_marker(notebook: Notebook) -> list[str]:
@@ -149,6 +159,7 @@ RULES: tuple[Rule, ...] = (
     is_executed_in_order,
     has_no_empty_cell,
     stores_no_error,
+    merges_its_streams,
     has_no_marker,
     has_plain_metadata,
     is_plain_python,

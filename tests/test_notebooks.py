@@ -130,6 +130,7 @@ BROKEN: list[tuple[Rule, Callable[[Notebook], Any]]] = [
     (rules.has_no_empty_cell, append(markdown(""))),
     (rules.stores_no_error, output(stream("stderr", "a warning"))),
     (rules.stores_no_error, output(ERROR)),
+    (rules.merges_its_streams, field(PRINTING, outputs=[stream("stdout", "3."), stream("stdout", "5")])),
     (rules.has_no_marker, source(PRINTING, "# NBVAL_SKIP\nprint(1)")),
     (rules.has_no_marker, source(PRINTING, "print(1)  # NBVAL_IGNORE_OUTPUT")),
     (rules.has_no_marker, field(PRINTING, metadata={"tags": ["nbval-ignore-output"]})),

@@ -153,6 +153,12 @@ def test_a_witness_in_logs_is_numeric():
     assert witness.left.startswith("about ")
 
 
+def test_a_total_need_not_stand_in_the_claim():
+    rule = SumsTo(p, 1, N, total=t)
+    assert dict(refute(sp.Sum(p[i] * a, (i, 1, N)), 2 * a, normalised=[rule]).point)["t"] != "2"
+    assert prove_equal(sp.Sum(p[i] * a, (i, 1, N)), t * a, normalised=[rule]).is_proof
+
+
 def test_refute_wants_a_witness():
     assert refute(A * B, B * A).where.startswith("entry (")
     with pytest.raises(NotRefuted, match="is true"):

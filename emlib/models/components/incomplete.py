@@ -33,6 +33,14 @@ class IncompleteStatistics(GaussianStatistics):
 
     Attributes
     ----------
+    reference : ndarray of shape (M, d)
+        The means of the E-step.
+    masses : ndarray of shape (M,)
+        Sums of the responsibilities.
+    first : ndarray of shape (M, d)
+        Expected first moments about the reference.
+    second : ndarray of shape (M, d, d) or (M, d)
+        Expected second moments about the reference, or their diagonals.
     seen : ndarray of shape (d,)
         Sum of the weights of the rows that have an entry in each column.
     """
@@ -203,7 +211,7 @@ class IncompleteGaussian(Gaussian):
         """
         theta = self.available(x, responsibilities) if theta is None else theta
         observed = ~np.isnan(x)
-        weights = (responsibilities * observed.any(axis=1)[:, None]).T
+        weights = (responsibilities * observed.any(axis=1, keepdims=True)).T
         first, second = [], []
         for m in range(len(weights)):
             diff, residual = self._expectation(theta, m, x, weights[m])
@@ -234,6 +242,8 @@ class IncompleteGaussian(Gaussian):
         ValueError
             If a column has no entry, or none with a positive responsibility for a component.
         """
+        if self.fixed_mean is not None:
+            check_columns(x, len(self.fixed_mean))
         observed = ~np.isnan(x)
         _refuse_unseen(responsibilities.sum(axis=1) @ observed)
         counts = responsibilities.T @ observed

@@ -15,8 +15,8 @@ from emlib.datasets import Dataset, load_faithful, load_iris, load_johnson_wiche
 SHA256 = {
     "faithful.csv": "d40b983752ab7ec0b15b740089c3ca7b7b59d0c7433a029a1714d134de1e8d14",
     "iris.csv": "91eb642c3adbc7bad8e99c930c11fa3a5cc8a07262c7a753b4e6ecf405f2e05e",
-    "johnson_wichern.csv": "bcc78dbed3688b6be81302fd4b824c61d78b01af2bc853a0702865a3d953eb4f",
-    "murray1977.csv": "369393c104c50f1609a6545ed22f253c33dfd6ad0b24d0ead298efc7a442befd",
+    "johnson_wichern.csv": "ce841368fcc693bc9cc3df5a8e9ef809210becf7abac5b8927f21c084ba9cfe6",
+    "murray1977.csv": "6d13e2f102d6d5d80eeb6b547d56d0259d57bdb798cc6be4ba73b2bcbdcd3092",
 }
 
 

@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
     """
     parser = argparse.ArgumentParser(
         prog="python -m emlib ledger",
-        description="List the claims of the note with the evidence that the executed notebooks hold.",
+        description="List the claims of the note and beyond it with the evidence that the executed notebooks hold.",
         formatter_class=lambda prog: argparse.HelpFormatter(prog, width=80),
     )
     parser.add_argument("--missing", action="store_true", help="only what is not discharged, or rests on such a row")
@@ -92,7 +92,9 @@ def _print_table(report: Report) -> None:
     )
     print(table.to_string(index=False, justify="left", max_colwidth=72))
     print()
-    print(", ".join(f"{count} {name}" for name, count in report.totals().items()))
+    totals = report.totals()
+    print(report.summary())
+    print(", ".join(f"{totals[name]} {name}" for name in ("proved", "proved for every size", "false as printed")))
 
 
 def _standing(record: dict[str, Any], unsupported: dict[str, list[str]]) -> str:

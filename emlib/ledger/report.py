@@ -95,22 +95,42 @@ class Report:
         return {row.id: search(row.id) for row in self.rows if row.id in self.places and search(row.id)}
 
     def totals(self) -> dict[str, int]:
-        """Return how many rows there are of each standing.
+        """Return how many rows there are of each standing; rows beyond the note are counted apart.
 
         Returns
         -------
         dict of str to int
-            ``rows``, ``discharged``, ``proved for every size``, ``proved``, ``false as printed``.
+            Of the note ``rows``, ``discharged``, ``proved``, ``proved for every size``, ``false as printed``; if the
+            ledger has others, ``rows beyond the note`` and ``discharged beyond the note``.
         """
-        scopes = Counter("every" in place.scope() for place in self.places.values() if place.scope() != "example")
-        false = sum(row.verdict == "false-as-stated" for row in self.rows if row.id in self.places)
-        return {
-            "rows": len(self.rows),
-            "discharged": len(self.places),
+        note = [row for row in self.rows if not row.beyond]
+        places = [self.places[row.id] for row in note if row.id in self.places]
+        scopes = Counter("every" in place.scope() for place in places if place.scope() != "example")
+        totals = {
+            "rows": len(note),
+            "discharged": len(places),
             "proved": scopes.total(),
             "proved for every size": scopes[True],
-            "false as printed": false,
+            "false as printed": sum(row.verdict == "false-as-stated" for row in note if row.id in self.places),
         }
+        if len(note) < len(self.rows):
+            totals["rows beyond the note"] = len(self.rows) - len(note)
+            totals["discharged beyond the note"] = len(self.places) - len(places)
+        return totals
+
+    def summary(self) -> str:
+        """Return how many claims are discharged, in one line.
+
+        Returns
+        -------
+        str
+            Such as ``181 of 181 claims of the note; 12 of 12 beyond it``.
+        """
+        totals = self.totals()
+        text = f"{totals['discharged']} of {totals['rows']} claims of the note"
+        if "rows beyond the note" in totals:
+            text += f"; {totals['discharged beyond the note']} of {totals['rows beyond the note']} beyond it"
+        return text
 
 
 def read(folder: str | Path) -> Report:

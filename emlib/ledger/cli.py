@@ -72,25 +72,25 @@ def _records(report: Report) -> list[dict[str, Any]]:
 
 
 def _print_table(report: Report) -> None:
-    import pandas as pd
-
     unsupported = report.unsupported()
-    table = pd.DataFrame(
-        [
-            {
-                "claim": record["id"],
-                "kind": record["kind"],
-                "note": record["verdict"],
-                "shown for": _standing(record, unsupported),
-                "evidence": ", ".join(dict.fromkeys(piece["kind"] for piece in record["evidence"])),
-                "where": f"{record['notebook']}:{record['cell']}" if record["notebook"] else "",
-                "used by": ", ".join(name.removeprefix("emlib.") for name in record["uses"]),
-                "statement": record["statement"],
-            }
-            for record in _records(report)
-        ]
-    )
-    print(table.to_string(index=False, justify="left", max_colwidth=72))
+    lines = [
+        (
+            record["id"],
+            record["kind"],
+            record["verdict"],
+            _standing(record, unsupported),
+            ", ".join(dict.fromkeys(piece["kind"] for piece in record["evidence"])),
+            f"{record['notebook']}:{record['cell']}" if record["notebook"] else "",
+            ", ".join(name.removeprefix("emlib.") for name in record["uses"]),
+            record["statement"],
+        )
+        for record in _records(report)
+    ]
+    lines.insert(0, ("claim", "kind", "note", "shown for", "evidence", "notebook:cell", "emlib function", "statement"))
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    widths[-1] = 0  # nothing stands behind it
+    for line in lines:
+        print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)))
     print()
     totals = report.totals()
     print(report.summary())

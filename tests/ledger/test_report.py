@@ -10,7 +10,7 @@ import pytest
 
 from emlib.__main__ import main
 from emlib.ledger import LedgerError, Report, Row, load, read
-from emlib.ledger.report import MIME, Place
+from emlib.ledger.report import MIME, Place, join_scopes
 
 PROOF = {"kind": "proof", "scope": "every n >= 1", "text": "normal form"}
 NUMBERS = {"kind": "numbers", "scope": "one floating-point point", "text": "rtol"}
@@ -80,6 +80,25 @@ def test_the_table_has_a_line_for_each_row(tmp_path: Path, capsys: pytest.Captur
     assert "NOT DISCHARGED" in lines[2]
     assert lines[-2].startswith("1 of 181 claims of the note")
     assert lines[-1] == "1 proved, 1 proved for every size, 0 false as printed"
+
+
+@pytest.mark.parametrize(
+    ("scopes", "joined", "every_size"),
+    [
+        (["every M >= 1", "every M >= 1, N >= 1"], "every M >= 1, N >= 1", True),
+        (["N = 1..5", "every N >= 1"], "every N >= 1; N = 1..5", True),
+        (["every value of the symbols"], "every value of the symbols", True),
+        (["every value of the symbols", "M = 2..5"], "every value of the symbols; M = 2..5", False),
+        (["every M and N = 1..4"], "every M and N = 1..4", False),
+        (["n = 2..5"], "n = 2..5", False),
+        ([], "example", False),
+    ],
+)
+def test_scopes_are_joined_and_only_open_sizes_count_as_every(scopes: list[str], joined: str, every_size: bool) -> None:
+    place = Place("02_a", 1, (NUMBERS, *({"kind": "proof", "scope": scope, "text": ""} for scope in scopes)))
+    assert place.scope() == joined
+    assert place.for_every_size() == every_size
+    assert join_scopes(scopes) == (joined if scopes else "")
 
 
 def test_rows_beyond_the_note_are_counted_apart() -> None:

@@ -38,6 +38,7 @@ from tests.problems import (
     seeds,
     thorough,
 )
+from tests.test_robustness import awkward_data
 
 NAN = np.nan
 MURRAY, JOHNSON_WICHERN = load_murray().data, load_johnson_wichern().data
@@ -513,3 +514,23 @@ def test_dropping_the_correction_breaks_ascent(monkeypatch: pytest.MonkeyPatch) 
     without_the_correction(monkeypatch)
     with pytest.raises(LikelihoodDecreased):
         em(model, x, model.start(x))
+
+
+# --- awkward tables -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_awkward_tables_end_well_or_with_a_clear_error(seed: int) -> None:
+    """Ties, far origins, outliers, unlike units and many holes: no false alarm, and the log-likelihood is honest."""
+    rng = np.random.default_rng(seed)
+    n, dim, n_components = (int(k) for k in rng.integers([5, 1, 1], [60, 5, 4]))
+    x = take_out(awkward_data(rng, n, dim), rng, rng.choice([0.05, 0.3, 0.7]))
+    model = MissingGaussian(str(rng.choice(GAUSSIAN_TYPES)))
+    try:
+        start = model.from_responsibilities(x, rng.dirichlet(np.ones(n_components), n))
+        result = em(model, x, start, max_iter=60)
+    except DegenerateComponent:
+        return
+    assert result.status in (Status.CONVERGED, Status.MAX_ITER, Status.DEGENERATE)
+    assert result.log_likelihood == model.log_likelihood(result.theta, x)
+    assert np.isfinite(model.impute(result.theta, x)).all()

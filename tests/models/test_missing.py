@@ -26,7 +26,6 @@ from emlib import (
 )
 from emlib.datasets import load_iris, load_johnson_wichern, load_murray
 from emlib.models.components import incomplete
-from emlib.models.components.incomplete import IncompleteGaussian
 from tests import invariants
 from tests.problems import (
     GAUSSIAN_TYPES,
@@ -460,13 +459,13 @@ def test_one_column_is_a_sample_without_its_gaps() -> None:
 
 
 def without_the_correction(patch: pytest.MonkeyPatch) -> None:
-    original = IncompleteGaussian._expectation
+    original = incomplete._expectation
 
-    def only_the_mean(self: Any, theta: Any, m: int, x: Any, weights: Any) -> Any:
-        completed, residual = original(self, theta, m, x, weights)
+    def only_the_mean(part: Any, x: Array, weights: Array) -> tuple[Array, Array]:
+        completed, residual = original(part, x, weights)
         return completed, 0 * residual
 
-    patch.setattr(IncompleteGaussian, "_expectation", only_the_mean)
+    patch.setattr(incomplete, "_expectation", only_the_mean)
 
 
 def with_marginal_variances(patch: pytest.MonkeyPatch) -> None:
@@ -490,12 +489,12 @@ def with_column_means(patch: pytest.MonkeyPatch) -> None:
 
 
 def without_the_weights_of_rows(patch: pytest.MonkeyPatch) -> None:
-    original = IncompleteGaussian._expectation
+    original = incomplete._expectation
 
-    def unweighted(self: Any, theta: Any, m: int, x: Any, weights: Any) -> Any:
-        return original(self, theta, m, x, np.ones_like(weights))
+    def unweighted(part: Any, x: Array, weights: Array) -> tuple[Array, Array]:
+        return original(part, x, np.ones_like(weights))
 
-    patch.setattr(IncompleteGaussian, "_expectation", unweighted)
+    patch.setattr(incomplete, "_expectation", unweighted)
 
 
 @pytest.mark.parametrize(

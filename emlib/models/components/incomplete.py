@@ -336,12 +336,26 @@ def _refuse_unseen(seen: FloatArray) -> None:
         raise ValueError(f"column {column} was never observed, so nothing is known of its mean: leave it out")
 
 
+def by_pattern(x: FloatArray) -> IntArray:
+    """Return an order of the rows in which those with the same entries are next to each other.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, d)
+        Rows of data, NaN where an entry is missing.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        Indices of rows; within a pattern they rise.
+    """
+    return np.lexsort(np.packbits(~np.isnan(x), axis=1).T)
+
+
 def _patterns(x: FloatArray) -> Iterator[_Patterns]:
     """Yield the rows grouped by which entries they have, as many patterns at a time as a stack of matrices may hold."""
-    observed = ~np.isnan(x)
-    keys = np.packbits(observed, axis=1)
-    order = np.lexsort(keys.T)
-    new = (keys[order[1:]] != keys[order[:-1]]).any(axis=1)
+    observed, order = ~np.isnan(x), by_pattern(x)
+    new = (observed[order[1:]] != observed[order[:-1]]).any(axis=1)
     groups = np.split(order, np.flatnonzero(new) + 1)
     at_once = max(1, LARGEST_STACK // x.shape[1] ** 2)
     for first in range(0, len(groups), at_once):

@@ -64,7 +64,7 @@ class MissingGaussian(Mixture[GaussianParameters, GaussianStatistics]):
     >>> model = MissingGaussian()
     >>> result = em(model, x, model.start(x))
     >>> model.impute(result.theta, x)[2].round(3).tolist()
-    [3.0, 6.179]
+    [3.0, 6.143]
     """
 
     def __init__(

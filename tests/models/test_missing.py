@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,7 @@ from emlib import (
     em,
 )
 from emlib.datasets import load_iris, load_johnson_wichern, load_murray
+from emlib.models import missing
 from emlib.models.components import incomplete
 from tests import invariants
 from tests.problems import (
@@ -239,6 +241,15 @@ def test_a_monotone_pattern_has_a_closed_form() -> None:
     assert_allclose(found.means[0], [*mean, last], rtol=1e-6)
     expected = np.block([[covariance, (covariance @ slope)[:, None]], [slope @ covariance, variance]])
     assert_allclose(found.covariances[0], expected, rtol=1e-5)
+
+
+def test_the_example_of_the_docstring_is_a_regression() -> None:
+    """One gap in the last column: the printed value is the line through the three complete rows, by hand 6.143."""
+    found = doctest.testmod(missing)
+    assert found.attempted > 0
+    assert found.failed == 0
+    slope, level = np.polyfit([1.0, 2.0, 4.0], [2.0, 4.5, 8.0], 1)
+    assert_allclose(level + 3 * slope, 6.143, atol=5e-4)
 
 
 def test_the_gradient_vanishes_at_the_end() -> None:

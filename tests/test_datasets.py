@@ -10,11 +10,13 @@ from importlib import resources
 import numpy as np
 import pytest
 
-from emlib.datasets import Dataset, load_faithful, load_iris
+from emlib.datasets import Dataset, load_faithful, load_iris, load_johnson_wichern, load_murray
 
 SHA256 = {
     "faithful.csv": "d40b983752ab7ec0b15b740089c3ca7b7b59d0c7433a029a1714d134de1e8d14",
     "iris.csv": "91eb642c3adbc7bad8e99c930c11fa3a5cc8a07262c7a753b4e6ecf405f2e05e",
+    "johnson_wichern.csv": "ce841368fcc693bc9cc3df5a8e9ef809210becf7abac5b8927f21c084ba9cfe6",
+    "murray1977.csv": "6d13e2f102d6d5d80eeb6b547d56d0259d57bdb798cc6be4ba73b2bcbdcd3092",
 }
 
 
@@ -56,7 +58,15 @@ def test_iris_is_scikit_learns() -> None:
     np.testing.assert_array_equal(load_iris().target, theirs.target)
 
 
-@pytest.mark.parametrize("load", [load_faithful, load_iris])
+def test_murrays_pairs_and_johnson_and_wicherns_rows_have_gaps() -> None:
+    murray, nan = load_murray().data, np.nan
+    np.testing.assert_array_equal(murray[:5], [[1, 1], [1, -1], [-1, 1], [-1, -1], [2, nan]])
+    assert murray.shape == (12, 2)
+    assert np.isnan(murray).sum(axis=0).tolist() == [4, 4]
+    np.testing.assert_array_equal(load_johnson_wichern().data, [[nan, 0, 3], [7, 2, 6], [5, 1, 2], [nan, nan, 5]])
+
+
+@pytest.mark.parametrize("load", [load_faithful, load_iris, load_johnson_wichern, load_murray])
 def test_data_sets_are_read_only_values_with_a_source(load: Callable[[], Dataset]) -> None:
     dataset = load()
     assert dataset.data.dtype == np.float64

@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from emlib._types import FloatArray, IntArray
 
-__all__ = ["Dataset", "load_faithful", "load_iris"]
+__all__ = ["Dataset", "load_faithful", "load_iris", "load_johnson_wichern", "load_murray"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +24,7 @@ class Dataset:
     name : str
         Name of the data set.
     data : ndarray of shape (n, d)
-        The measurements, float64, not writeable.
+        The measurements, float64, not writeable; NaN where an entry is missing.
     feature_names : tuple of str
         Names of the d columns.
     units : tuple of str
@@ -90,6 +90,46 @@ def load_iris() -> Dataset:
     )
 
 
+def load_johnson_wichern() -> Dataset:
+    """Return four rows of three columns with three entries missing, on which the first step of EM is printed.
+
+    Returns
+    -------
+    Dataset
+        With data of shape (4, 3), invented, hence without units; NaN where an entry is missing.
+    """
+    header, rows = _read("johnson_wichern.csv")
+    return Dataset(
+        name="johnson_wichern",
+        data=_numbers(rows),
+        feature_names=tuple(header),
+        units=("",) * 3,
+        target=None,
+        target_names=(),
+        source="Johnson and Wichern, Applied Multivariate Statistical Analysis, example 5.13",
+    )
+
+
+def load_murray() -> Dataset:
+    """Return Murray's twelve pairs, eight of them incomplete, whose likelihood has two maxima and a saddle.
+
+    Returns
+    -------
+    Dataset
+        With data of shape (12, 2), invented, hence without units; NaN where an entry is missing.
+    """
+    header, rows = _read("murray1977.csv")
+    return Dataset(
+        name="murray",
+        data=_numbers(rows),
+        feature_names=tuple(header),
+        units=("",) * 2,
+        target=None,
+        target_names=(),
+        source="Murray (1977), in the discussion of Dempster, Laird and Rubin, J. R. Statist. Soc. B 39, 27-28",
+    )
+
+
 def _read(file: str) -> tuple[list[str], list[list[str]]]:
     """Return the header and the rows of a CSV file of this package."""
     text = resources.files(__name__).joinpath(file).read_text(encoding="utf-8")
@@ -98,6 +138,6 @@ def _read(file: str) -> tuple[list[str], list[list[str]]]:
 
 
 def _numbers(rows: list[list[str]]) -> FloatArray:
-    array = np.array(rows, dtype=np.float64)
+    array = np.array([[entry or "nan" for entry in row] for row in rows], dtype=np.float64)
     array.flags.writeable = False
     return array

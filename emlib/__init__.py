@@ -15,6 +15,7 @@ from emlib.models.components.exponential import Exponential, ExponentialParamete
 from emlib.models.components.gaussian import Gaussian, GaussianParameters
 from emlib.models.components.poisson import Poisson, PoissonParameters
 from emlib.models.decomposition import Decomposition, decompose
+from emlib.models.linkage import Linkage, LinkageParameters
 from emlib.models.mixture import Mixture, MixtureParameters
 from emlib.priors import Dirichlet, InverseWishart
 
@@ -40,6 +41,8 @@ __all__ = [
     "InverseWishart",
     "Iteration",
     "LikelihoodDecreased",
+    "Linkage",
+    "LinkageParameters",
     "Mixture",
     "MixtureParameters",
     "NotFittedError",

@@ -20,6 +20,7 @@ from tests.problems import (
     GAUSSIAN_KINDS,
     KINDS,
     N_CATEGORIES,
+    N_TRIALS,
     Array,
     Problem,
     Theta,
@@ -124,8 +125,14 @@ def integrates_to_one(problem: Problem) -> None:
     elif problem.name in GAUSSIAN_KINDS:
         total = _gaussian_integral(problem, theta)
     else:
-        largest = {"bernoulli": 1, "categorical": N_CATEGORIES - 1, "poisson": 60, "user-geometric": 300}[problem.name]
-        support = np.array(list(product(range(largest + 1), repeat=dim)), dtype=float)
+        largest = {
+            "bernoulli": 1,
+            "binomial": N_TRIALS,
+            "categorical": N_CATEGORIES - 1,
+            "poisson": 60,
+            "user-geometric": 300,
+        }
+        support = np.array(list(product(range(largest[problem.name] + 1), repeat=dim)), dtype=float)
         total = float(np.exp(problem.model.log_density(theta, support)).sum())
     close(total, 1, atol=1e-9, rtol=0)
 

@@ -14,7 +14,7 @@ from emlib.datasets import Dataset, load_faithful, load_hasselblad, load_iris
 
 SHA256 = {
     "faithful.csv": "d40b983752ab7ec0b15b740089c3ca7b7b59d0c7433a029a1714d134de1e8d14",
-    "hasselblad.csv": "3f7b86081c1a3a41e28d957926887b3a8b62618edfb083e06a632aab0925ce14",
+    "hasselblad.csv": "f8e5bd722008a159cbf0adb16dfbec31a624f6589e61361f22e60c38840767dd",
     "iris.csv": "91eb642c3adbc7bad8e99c930c11fa3a5cc8a07262c7a753b4e6ecf405f2e05e",
 }
 

@@ -168,9 +168,27 @@ class EMMap(Generic[Theta, Stats]):
         Point or None
             None outside: where the model refuses the parameters, or the objective is not finite.
         """
+        return self._guarded(lambda: self.model.unpack(vector, like))
+
+    def attempt_step(self, point: Point[Theta, Stats]) -> Point[Theta, Stats] | None:
+        """Do an EM step from a point that EM itself would not have reached.
+
+        Parameters
+        ----------
+        point : Point
+            Where the E-step was done.
+
+        Returns
+        -------
+        Point or None
+            None where the M-step finds no valid parameters.
+        """
+        return self._guarded(lambda: self.m_step(point))
+
+    def _guarded(self, parameters: Callable[[], Theta]) -> Point[Theta, Stats] | None:
         try:
             with np.errstate(all="ignore"):
-                theta = self.model.unpack(vector, like)
+                theta = parameters()
                 self.check_start(theta)
                 point = self.at(theta)
         except (ValueError, ArithmeticError):  # also what a degenerate component and a singular matrix raise

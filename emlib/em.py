@@ -213,16 +213,12 @@ class Path(Protocol[Theta, Stats]):
 
 
 class Accelerator(Protocol):
-    """A way to climb faster than by plain EM steps, over the same EM map: see :mod:`emlib.acceleration`.
-
-    Attributes
-    ----------
-    allowed_fall : float
-        By how much the objective may fall in one iteration, in nats: 0 but for a scheme that is not monotone.
-    """
+    """A way to climb faster than by plain EM steps, over the same EM map: see :mod:`emlib.acceleration`."""
 
     @property
-    def allowed_fall(self) -> float: ...
+    def allowed_fall(self) -> float:
+        """By how much the objective may fall in one iteration, in nats: 0 for a monotone scheme."""
+        ...
 
     def begin(self, em_map: EMMap[Any, Any], start: Point[Any, Any], /) -> Path[Any, Any]:
         """Return a fresh path; the accelerator itself only holds options."""

@@ -7,6 +7,7 @@ It is the metric in which an EM step is a step along the gradient (Jamshidian an
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -189,4 +190,5 @@ class Stacked:
         return np.concatenate([part.solve(piece) for part, piece in pieces])
 
     def _split(self, vector: FloatArray) -> list[FloatArray]:
-        return np.split(vector, np.cumsum([part.size for part in self.parts])[:-1])
+        ends = list(accumulate((part.size for part in self.parts), initial=0))
+        return [vector[start:end] for start, end in pairwise(ends)]

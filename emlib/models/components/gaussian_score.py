@@ -8,6 +8,7 @@ below the diagonal and 2 n for one on it. The formulas need no inverse of a cova
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
     from emlib._types import FloatArray, IntArray
     from emlib.models.components.gaussian import GaussianParameters, GaussianStatistics
     from emlib.priors import InverseWishart
+
+
+@cache
+def _lower(dim: int) -> tuple[IntArray, IntArray]:
+    """Return the rows and columns of a lower triangle, in the order of ``Gaussian.pack``."""
+    return np.tril_indices(dim)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +79,7 @@ class LogCholesky:
         by_roots = self._scatter(gradient)
         by_roots[:, self._diagonal, self._diagonal] /= self.roots[:, self._diagonal, self._diagonal]
         relative = np.tril(self.roots.swapaxes(1, 2) @ by_roots) / self._weights()
-        change = self.roots @ relative
+        change: FloatArray = self.roots @ relative
         change[:, self._diagonal, self._diagonal] /= self.roots[:, self._diagonal, self._diagonal]
         return self._gather(change)
 
@@ -109,13 +116,13 @@ class LogCholesky:
 
     def _scatter(self, vector: FloatArray) -> FloatArray:
         """Return the (k, d, d) lower triangles of a vector."""
-        rows, columns = np.tril_indices(self.roots.shape[1])
+        rows, columns = _lower(self.roots.shape[1])
         matrices = np.zeros(self.roots.shape)
         matrices[:, rows, columns] = vector.reshape(len(matrices), -1)
         return matrices
 
     def _gather(self, matrices: FloatArray) -> FloatArray:
-        rows, columns = np.tril_indices(self.roots.shape[1])
+        rows, columns = _lower(self.roots.shape[1])
         return matrices[:, rows, columns].ravel()
 
 

@@ -16,10 +16,10 @@ Theta = TypeVar("Theta")
 
 
 class Pace:
-    """How many EM steps away the limit was, in the directions of the last ten cycles."""
+    """How many EM steps away the limit was, in the directions of the last thirty cycles."""
 
     def __init__(self) -> None:
-        self.ratios: deque[float] = deque(maxlen=10)
+        self.ratios: deque[float] = deque(maxlen=30)
 
     def add(self, step: FloatArray, drop: FloatArray) -> None:
         """Remember an EM step and how much the next one was shorter: their ratio is 1 / (1 - rate)."""

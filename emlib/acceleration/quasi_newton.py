@@ -146,10 +146,10 @@ class _MetricPath(Generic[Theta, Stats]):
 
     def _climb(self, point: Point[Theta, Stats], here: _Slope) -> Point[Theta, Stats] | None:
         step = self._direction(here)
-        length = float(np.sqrt(max(step @ here.metric.times(step), 0)))
+        length = float(np.sqrt(max(float(step @ here.metric.times(step)), 0.0)))
         if not length > 0:
             return None
-        longest = self.bound * here.em_rise**0.5
+        longest = self.bound * float(np.sqrt(here.em_rise))
         if length > longest:
             step = step * (longest / length)
         for shrink in (1.0, 0.25):
@@ -185,4 +185,4 @@ class _MetricPath(Generic[Theta, Stats]):
         elif complete > 0:
             self.fractions.clear()  # not concave here: the rate is unknown
         known = len(self.fractions) >= 2
-        self.distance = here.em_rise / (2 * min(1.0, *self.fractions)) if known else float("inf")
+        self.distance = here.em_rise / (2 * min(1.0, min(self.fractions))) if known else float("inf")

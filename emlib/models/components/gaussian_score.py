@@ -61,7 +61,8 @@ class LogCholesky:
         ndarray of shape (p,)
             The product.
         """
-        return self.pull_back(self._weights() * np.linalg.solve(self.roots, self._change_of_roots(step)))
+        change = self._scatter(step) * self._stretch()
+        return self.pull_back(self._weights() * np.linalg.solve(self.roots, change))
 
     def solve(self, gradient: FloatArray) -> FloatArray:
         """Return the step whose product is the gradient.
@@ -76,12 +77,9 @@ class LogCholesky:
         ndarray of shape (p,)
             The step.
         """
-        by_roots = self._scatter(gradient)
-        by_roots[:, self._diagonal, self._diagonal] /= self.roots[:, self._diagonal, self._diagonal]
+        by_roots = self._scatter(gradient) / self._stretch()
         relative = np.tril(self.roots.swapaxes(1, 2) @ by_roots) / self._weights()
-        change: FloatArray = self.roots @ relative
-        change[:, self._diagonal, self._diagonal] /= self.roots[:, self._diagonal, self._diagonal]
-        return self._gather(change)
+        return self._gather(self.roots @ relative / self._stretch())
 
     def pull_back(self, by_relative: FloatArray) -> FloatArray:
         """Turn a gradient by A, where dL = L A, into one by the coordinates.
@@ -97,22 +95,17 @@ class LogCholesky:
             The gradient.
         """
         by_roots = np.linalg.solve(self.roots.swapaxes(1, 2), by_relative)
-        by_roots[:, self._diagonal, self._diagonal] *= self.roots[:, self._diagonal, self._diagonal]
-        return self._gather(by_roots)
+        return self._gather(by_roots * self._stretch())
 
-    @property
-    def _diagonal(self) -> IntArray:
-        return np.arange(self.roots.shape[1])
+    def _stretch(self) -> FloatArray:
+        """Return dL by the coordinates: L_jj on the diagonal, whose coordinate is a logarithm, and 1 below it."""
+        diagonal = np.eye(self.roots.shape[1])
+        return np.ones(self.roots.shape) - diagonal + self.roots * diagonal
 
     def _weights(self) -> FloatArray:
         """Return the information about each entry of A."""
         dim = self.roots.shape[1]
         return self.counts[:, None, None] * (np.ones((dim, dim)) + np.eye(dim))
-
-    def _change_of_roots(self, step: FloatArray) -> FloatArray:
-        change = self._scatter(step)
-        change[:, self._diagonal, self._diagonal] *= self.roots[:, self._diagonal, self._diagonal]
-        return change
 
     def _scatter(self, vector: FloatArray) -> FloatArray:
         """Return the (k, d, d) lower triangles of a vector."""

@@ -166,9 +166,12 @@ class EMMap(Generic[Theta, Stats]):
         Returns
         -------
         Point or None
-            None outside: where the model refuses the parameters, or the objective is not finite.
+            None outside: where the model refuses the parameters, or the objective is not finite; and on the border,
+            where rounding may put a probability and EM would not take it away again.
         """
-        return self._guarded(lambda: self.model.unpack(vector, like))
+        point = self._guarded(lambda: self.model.unpack(vector, like))
+        on_border = point is not None and not np.isfinite(self.model.pack(point.theta)).all()
+        return None if on_border else point
 
     def attempt_step(self, point: Point[Theta, Stats]) -> Point[Theta, Stats] | None:
         """Do an EM step from a point that EM itself would not have reached.

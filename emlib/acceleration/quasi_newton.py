@@ -115,18 +115,20 @@ class _MetricPath(Generic[Theta, Stats]):
         self.fractions: deque[float] = deque(maxlen=options.memory)
         self.plain = PlainSteps()
         self.bound = 1.0
-        self.distance = float("inf")
+        self.concave: bool | None = None  # along the last step; None before the first
+        self.left = self.distance = float("inf")
         self.slope = self._slope(start)
 
     def advance(self, point: Point[Theta, Stats]) -> Point[Theta, Stats]:
         """Go to the best of a quasi-Newton step, a shorter one, and the EM step."""
         here = self.slope
-        new = None if here is None or not self.pairs else self._climb(point, here)
+        new = None if here is None or self.concave is None else self._climb(point, here)
         if new is None:
             new = self.em_map.at(self.em_map.m_step(point))
         self.slope = self._slope(new)
         if here is None or self.slope is None:
             self.pairs.clear()
+            self.concave = None
             self.distance = self.plain.distance(point, new)
         else:
             self._learn(here, self.slope)
@@ -150,13 +152,14 @@ class _MetricPath(Generic[Theta, Stats]):
         if not length > 0:
             return None
         longest = self.bound * float(np.sqrt(here.em_rise))
-        if length > longest:
+        reaches = length > longest or not self.concave
+        if reaches:
             step = step * (longest / length)
         for shrink in (1.0, 0.25):
             new = self.em_map.attempt(here.x + shrink * step, point.theta)
             wanted = ARMIJO * max(shrink * float(here.gradient @ step), here.em_rise)
             if new is not None and new.objective - point.objective >= wanted:
-                if length > longest and shrink == 1:
+                if reaches and shrink == 1:
                     self.bound *= self.options.growth
                 return new
             self.bound = max(1.0, self.bound / self.options.growth)
@@ -179,10 +182,13 @@ class _MetricPath(Generic[Theta, Stats]):
         """Remember the last step and how much the gradient dropped over it; estimate what is left."""
         step, drop = here.x - before.x, before.gradient - here.gradient
         curvature, complete = float(step @ drop), float(step @ here.metric.times(step))
-        if curvature > 1e-10 * complete > 0:
+        self.concave = curvature > 1e-10 * complete
+        if self.concave:
             self.pairs.append((step, drop))
             self.fractions.append(curvature / complete)
-        elif complete > 0:
-            self.fractions.clear()  # not concave here: the rate is unknown
+        else:  # beside a saddle: there is no Newton step, and no rate
+            self.fractions.clear()
+        last = self.left
         known = len(self.fractions) >= 2
-        self.distance = here.em_rise / (2 * min(1.0, min(self.fractions))) if known else float("inf")
+        self.left = here.em_rise / (2 * min(1.0, min(self.fractions))) if known else float("inf")
+        self.distance = max(last, self.left)  # one small gradient is not the end

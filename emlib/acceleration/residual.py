@@ -48,6 +48,8 @@ class ResidualPath(Generic[Theta, Stats]):
         length = float(np.linalg.norm(step))
         if not (np.isfinite(length) and length > 0):
             return first
+        if step @ residual <= 0:  # the secants point back to a saddle
+            step, length = residual * 2 * self.bound, 2 * longest
         ahead = em_map.attempt(x1 + step * min(1.0, longest / length), first.theta)
         if ahead is None or ahead.objective < first.objective:
             self.bound = max(1.0, self.bound / self.growth)

@@ -147,23 +147,32 @@ class _MetricPath(Generic[Theta, Stats]):
         return _Slope(x, gradient, metric, em_step) if np.isfinite(em_step).all() else None
 
     def _climb(self, point: Point[Theta, Stats], here: _Slope) -> Point[Theta, Stats] | None:
-        step = self._direction(here)
-        length = float(np.sqrt(max(float(step @ here.metric.times(step)), 0.0)))
-        if not length > 0:
+        """Return a point that is higher by enough, a step or a quarter of it away; None if neither is."""
+        step, at_bound = self._step(here)
+        if not np.isfinite(step).all():
             return None
-        longest = self.bound * float(np.sqrt(here.em_rise))
-        reaches = length > longest or not self.concave
-        if reaches:
-            step = step * (longest / length)
         for shrink in (1.0, 0.25):
             new = self.em_map.attempt(here.x + shrink * step, point.theta)
             wanted = ARMIJO * max(shrink * float(here.gradient @ step), here.em_rise)
             if new is not None and new.objective - point.objective >= wanted:
-                if reaches and shrink == 1:
+                if at_bound and shrink == 1:
                     self.bound *= self.options.growth
                 return new
             self.bound = max(1.0, self.bound / self.options.growth)
         return None
+
+    @np.errstate(all="ignore")
+    def _step(self, here: _Slope) -> tuple[FloatArray, bool]:
+        """Return the quasi-Newton step within the bound, and whether it is as long as the bound.
+
+        Where the objective was not concave along the last step, Newton's step would lead back to a saddle: the step
+        then goes as far as the bound lets it.
+        """
+        step = self._direction(here)
+        length = float(np.sqrt(step @ here.metric.times(step)))
+        longest = self.bound * float(np.sqrt(here.em_rise))
+        at_bound = length > longest or not self.concave
+        return step * (longest / length) if at_bound else step, at_bound
 
     def _direction(self, here: _Slope) -> FloatArray:
         """Return H^-1 g by the two-loop recursion, H being the metric here updated by the remembered pairs."""
@@ -178,6 +187,7 @@ class _MetricPath(Generic[Theta, Stats]):
             direction = direction + (a - float(drop @ direction) / float(step @ drop)) * step
         return direction
 
+    @np.errstate(all="ignore")
     def _learn(self, before: _Slope, here: _Slope) -> None:
         """Remember the last step and how much the gradient dropped over it; estimate what is left."""
         step, drop = here.x - before.x, before.gradient - here.gradient

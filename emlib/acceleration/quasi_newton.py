@@ -169,9 +169,9 @@ class _MetricPath(Generic[Theta, Stats]):
         then goes as far as the bound lets it.
         """
         step = self._direction(here)
-        length = float(np.sqrt(step @ here.metric.times(step)))
-        longest = self.bound * float(np.sqrt(here.em_rise))
-        at_bound = length > longest or not self.concave
+        length = np.sqrt(step @ here.metric.times(step))
+        longest = self.bound * np.sqrt(here.em_rise)
+        at_bound = bool(length > longest) or not self.concave
         return step * (longest / length) if at_bound else step, at_bound
 
     def _direction(self, here: _Slope) -> FloatArray:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emlib.acceleration import by_name
 from emlib.conventions import Estimator, check_features, feature_names, not_fitted
 from emlib.em import EMResult, Status, em
 from emlib.errors import ConvergenceWarning, DegenerateFitWarning
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from emlib._types import FloatArray, IntArray
+    from emlib.em import Accelerator
     from emlib.priors import Dirichlet, InverseWishart
 
     GaussianMixtureParameters = MixtureParameters[GaussianParameters]
@@ -36,7 +38,7 @@ class GaussianMixture(Estimator):
         by all components.
     tol : float
         EM has converged when the estimated rise of the log-likelihood still to come is at most `tol` nats
-        (Aitken; see :func:`emlib.em.em`). ``tol=0`` runs exactly `max_iter` iterations.
+        (see :func:`emlib.em.em`). ``tol=0`` runs exactly `max_iter` iterations.
     max_iter : int
         The most iterations of each run.
     n_init : int
@@ -56,6 +58,8 @@ class GaussianMixture(Estimator):
         Prior on the covariances; EM then climbs the log posterior.
     weight_prior : Dirichlet, optional
         Prior on the weights; likewise.
+    accelerate : {'quasi-newton', 'squarem'} or Accelerator, optional
+        Faster steps over the same EM map (:mod:`emlib.acceleration`). None runs plain EM.
     random_state : int, Generator, RandomState or None
         Source of the starts. An int gives the same fit every time.
     progress : bool
@@ -112,6 +116,7 @@ class GaussianMixture(Estimator):
         covariance_floor: float | None = None,
         covariance_prior: InverseWishart | None = None,
         weight_prior: Dirichlet | None = None,
+        accelerate: str | Accelerator | None = None,
         random_state: Any = None,
         progress: bool = False,
     ) -> None:
@@ -127,6 +132,7 @@ class GaussianMixture(Estimator):
         self.covariance_floor = covariance_floor
         self.covariance_prior = covariance_prior
         self.weight_prior = weight_prior
+        self.accelerate = accelerate
         self.random_state = random_state
         self.progress = progress
 
@@ -231,6 +237,7 @@ class GaussianMixture(Estimator):
         self, model: Mixture[GaussianParameters, Any], family: Gaussian, rows: Rows
     ) -> tuple[list[EMResult[GaussianMixtureParameters]], bool]:
         """Run EM from each start; an interrupt ends the loop and keeps what was reached."""
+        accelerator = by_name(self.accelerate) if isinstance(self.accelerate, str) else self.accelerate
         given = (self.weights_init, self.means_init, self.covariances_init)
         n_runs = 1 if all(values is not None for values in given) else self.n_init
         seeds = np.random.default_rng(self.random_state).integers(2**63, size=n_runs)
@@ -238,7 +245,17 @@ class GaussianMixture(Estimator):
         for seed in seeds:
             try:
                 start = self._start(family, rows, np.random.default_rng(seed))
-                runs.append(em(model, rows, start, tol=self.tol, max_iter=self.max_iter, progress=self.progress))
+                runs.append(
+                    em(
+                        model,
+                        rows,
+                        start,
+                        tol=self.tol,
+                        max_iter=self.max_iter,
+                        accelerate=accelerator,
+                        progress=self.progress,
+                    )
+                )
             except KeyboardInterrupt:  # before the first E-step of a run was done
                 if not runs:
                     raise

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
+from emlib.metric import LogRatios, Stacked
 from emlib.models.components.separate import as_family
 from emlib.models.components.values import frozen
 from emlib.priors import Dirichlet
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from emlib._types import FloatArray, IntArray
+    from emlib.metric import Metric
     from emlib.models.components.family import Family, WeightedFit
 
 Params = TypeVar("Params")
@@ -478,6 +480,54 @@ class Mixture(Generic[Params, Sums]):
         ratios = np.append(vector[:n_ratios], 0.0)
         weights = np.exp(ratios - ratios.max())
         return MixtureParameters(weights / weights.sum(), family.unpack(vector[n_ratios:], like.components))
+
+    def score(self, theta: MixtureParameters[Params], stats: MixtureStatistics[Sums]) -> FloatArray | None:
+        """Return the gradient of the objective in the coordinates of :meth:`pack`.
+
+        By Fisher's identity it is the gradient of Q(. | theta) at theta, so the statistics of an E-step suffice.
+
+        Parameters
+        ----------
+        theta : MixtureParameters
+            The parameters of the E-step.
+        stats : MixtureStatistics
+            Its statistics.
+
+        Returns
+        -------
+        ndarray of shape (p,) or None
+            In nats; None where the family offers no gradient.
+        """
+        of_family = getattr(self.family, "score", None)
+        by_components = None if of_family is None else of_family(theta.components, stats.components)
+        if by_components is None:
+            return None
+        counts = self._counts(stats)
+        by_ratios = counts - counts.sum() * theta.weights
+        return np.concatenate([by_ratios[:-1], by_components])
+
+    def complete_information(self, theta: MixtureParameters[Params], stats: MixtureStatistics[Sums]) -> Metric:
+        """Return the Fisher information of complete data, in the coordinates of :meth:`pack`.
+
+        Parameters
+        ----------
+        theta : MixtureParameters
+            The parameters of the E-step.
+        stats : MixtureStatistics
+            Its statistics, of which the masses are read: the expected rows of each component.
+
+        Returns
+        -------
+        Metric
+            Weights, then components; only for families with ``complete_information``.
+        """
+        family: Any = self.family
+        about_weights = LogRatios(self._counts(stats).sum(keepdims=True), theta.weights[None, :])
+        return Stacked((about_weights, family.complete_information(theta.components, stats.components)))
+
+    def _counts(self, stats: MixtureStatistics[Sums]) -> FloatArray:
+        """Return the rows of each component, pseudo-rows of the prior on the weights included."""
+        return stats.masses if self.weight_prior is None else stats.masses + (self.weight_prior.concentration - 1)
 
     def rounding(self, theta: MixtureParameters[Params], data: Rows) -> float:
         """Return a bound on the rounding error of the log-likelihood at `theta`.

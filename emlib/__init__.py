@@ -17,6 +17,7 @@ from emlib.models.components.gaussian import Gaussian, GaussianParameters
 from emlib.models.components.poisson import Poisson, PoissonParameters
 from emlib.models.decomposition import Decomposition, decompose
 from emlib.models.linkage import Linkage, LinkageParameters
+from emlib.models.missing import MissingGaussian
 from emlib.models.mixture import Mixture, MixtureParameters
 from emlib.priors import Dirichlet, InverseWishart
 
@@ -45,6 +46,7 @@ __all__ = [
     "LikelihoodDecreased",
     "Linkage",
     "LinkageParameters",
+    "MissingGaussian",
     "Mixture",
     "MixtureParameters",
     "NotFittedError",

@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from emlib._types import FloatArray, IntArray
 
-__all__ = ["Dataset", "load_do_batzoglou", "load_faithful", "load_hasselblad", "load_iris", "load_linkage"]
+__all__ = ["Dataset", "load_do_batzoglou", "load_faithful", "load_hasselblad", "load_iris", "load_johnson_wichern", "load_linkage", "load_murray"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +24,7 @@ class Dataset:
     name : str
         Name of the data set.
     data : ndarray of shape (n, d)
-        The measurements, float64, not writeable.
+        The measurements, float64, not writeable; NaN where an entry is missing.
     feature_names : tuple of str
         Names of the d columns.
     units : tuple of str
@@ -133,6 +133,8 @@ def load_iris() -> Dataset:
 
 def load_linkage() -> Dataset:
     """Return how many of 197 animals are in each of four classes, from Rao's linkage experiment.
+def load_johnson_wichern() -> Dataset:
+    """Return four rows of three columns with three entries missing, on which the first step of EM is printed.
 
     Returns
     -------
@@ -148,6 +150,37 @@ def load_linkage() -> Dataset:
         target=None,
         target_names=(),
         source="Rao (1965), Linear Statistical Inference, 368-369; Dempster, Laird and Rubin (1977), section 1",
+        With data of shape (4, 3), invented, hence without units; NaN where an entry is missing.
+    """
+    header, rows = _read("johnson_wichern.csv")
+    return Dataset(
+        name="johnson_wichern",
+        data=_numbers(rows),
+        feature_names=tuple(header),
+        units=("",) * 3,
+        target=None,
+        target_names=(),
+        source="Johnson and Wichern, Applied Multivariate Statistical Analysis, example 5.13",
+    )
+
+
+def load_murray() -> Dataset:
+    """Return Murray's twelve pairs, eight of them incomplete, whose likelihood has two maxima and a saddle.
+
+    Returns
+    -------
+    Dataset
+        With data of shape (12, 2), invented, hence without units; NaN where an entry is missing.
+    """
+    header, rows = _read("murray1977.csv")
+    return Dataset(
+        name="murray",
+        data=_numbers(rows),
+        feature_names=tuple(header),
+        units=("",) * 2,
+        target=None,
+        target_names=(),
+        source="Murray (1977), in the discussion of Dempster, Laird and Rubin, J. R. Statist. Soc. B 39, 27-28",
     )
 
 
@@ -159,6 +192,6 @@ def _read(file: str) -> tuple[list[str], list[list[str]]]:
 
 
 def _numbers(rows: list[list[str]]) -> FloatArray:
-    array = np.array(rows, dtype=np.float64)
+    array = np.array([[entry or "nan" for entry in row] for row in rows], dtype=np.float64)
     array.flags.writeable = False
     return array

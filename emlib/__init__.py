@@ -18,7 +18,9 @@ from emlib.models.components.poisson import Poisson, PoissonParameters
 from emlib.models.decomposition import Decomposition, decompose
 from emlib.models.linkage import Linkage, LinkageParameters
 from emlib.models.missing import MissingGaussian
+from emlib.models.hmm import HiddenMarkov, HiddenMarkovParameters
 from emlib.models.mixture import Mixture, MixtureParameters
+from emlib.models.sequences import Sequences
 from emlib.priors import Dirichlet, InverseWishart
 
 __version__ = "0.1.0"
@@ -41,6 +43,8 @@ __all__ = [
     "Gaussian",
     "GaussianMixture",
     "GaussianParameters",
+    "HiddenMarkov",
+    "HiddenMarkovParameters",
     "InverseWishart",
     "Iteration",
     "LikelihoodDecreased",
@@ -52,6 +56,7 @@ __all__ = [
     "NotFittedError",
     "Poisson",
     "PoissonParameters",
+    "Sequences",
     "Status",
     "decompose",
     "em",

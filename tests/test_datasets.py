@@ -10,10 +10,11 @@ from importlib import resources
 import numpy as np
 import pytest
 
-from emlib.datasets import Dataset, load_faithful, load_iris
+from emlib.datasets import Dataset, load_faithful, load_hasselblad, load_iris
 
 SHA256 = {
     "faithful.csv": "d40b983752ab7ec0b15b740089c3ca7b7b59d0c7433a029a1714d134de1e8d14",
+    "hasselblad.csv": "f8e5bd722008a159cbf0adb16dfbec31a624f6589e61361f22e60c38840767dd",
     "iris.csv": "91eb642c3adbc7bad8e99c930c11fa3a5cc8a07262c7a753b4e6ecf405f2e05e",
 }
 
@@ -36,6 +37,16 @@ def test_faithful_is_the_published_table() -> None:
     assert faithful.target_names == ()
 
 
+def test_hasselblad_is_the_published_table() -> None:
+    hasselblad = load_hasselblad()
+    deaths, days = hasselblad.data.T
+    np.testing.assert_array_equal(deaths, np.arange(10))
+    assert days.sum() == 365 + 365 + 366  # every day of 1910, 1911 and 1912
+    assert deaths @ days == 2364
+    assert hasselblad.feature_names == ("deaths", "freq")
+    assert hasselblad.units == ("deaths", "days")
+
+
 def test_iris_is_fishers_table() -> None:
     iris = load_iris()
     assert iris.data.shape == (150, 4)
@@ -56,7 +67,7 @@ def test_iris_is_scikit_learns() -> None:
     np.testing.assert_array_equal(load_iris().target, theirs.target)
 
 
-@pytest.mark.parametrize("load", [load_faithful, load_iris])
+@pytest.mark.parametrize("load", [load_faithful, load_hasselblad, load_iris])
 def test_data_sets_are_read_only_values_with_a_source(load: Callable[[], Dataset]) -> None:
     dataset = load()
     assert dataset.data.dtype == np.float64

@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from emlib._types import FloatArray, IntArray
 
-__all__ = ["Dataset", "load_faithful", "load_iris"]
+__all__ = ["Dataset", "load_faithful", "load_hasselblad", "load_iris"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +63,27 @@ def load_faithful() -> Dataset:
         target=None,
         target_names=(),
         source="Azzalini and Bowman (1990), Applied Statistics 39, 357-365; as in R's datasets::faithful",
+    )
+
+
+def load_hasselblad() -> Dataset:
+    """Return deaths of women over 80 a day, as The Times of London announced them in 1910-1912 (1,096 days).
+
+    Returns
+    -------
+    Dataset
+        With data of shape (10, 2): the number of deaths, and on how many days there were that many. The second
+        column is what ``sample_weight`` takes. No classes.
+    """
+    header, rows = _read("hasselblad.csv")
+    return Dataset(
+        name="hasselblad",
+        data=_numbers(rows),
+        feature_names=tuple(header),
+        units=("deaths", "days"),
+        target=None,
+        target_names=(),
+        source="Hasselblad (1969), J. Amer. Statist. Assoc. 64, 1459-1471, after Schilling (1947)",
     )
 
 

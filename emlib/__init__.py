@@ -7,8 +7,10 @@ from emlib.errors import (
     DegenerateComponent,
     DegenerateFitWarning,
     LikelihoodDecreased,
+    NotAMaximum,
 )
 from emlib.estimators import GaussianMixture
+from emlib.information import Information, distance_to_limit, em_jacobian, information_at, observed_information
 from emlib.models.components.bernoulli import Bernoulli, BernoulliParameters
 from emlib.models.components.categorical import Categorical, CategoricalParameters
 from emlib.models.components.exponential import Exponential, ExponentialParameters
@@ -38,6 +40,7 @@ __all__ = [
     "Gaussian",
     "GaussianMixture",
     "GaussianParameters",
+    "Information",
     "InverseWishart",
     "Iteration",
     "LikelihoodDecreased",
@@ -45,10 +48,15 @@ __all__ = [
     "LinkageParameters",
     "Mixture",
     "MixtureParameters",
+    "NotAMaximum",
     "NotFittedError",
     "Poisson",
     "PoissonParameters",
     "Status",
     "decompose",
+    "distance_to_limit",
     "em",
+    "em_jacobian",
+    "information_at",
+    "observed_information",
 ]

@@ -30,7 +30,7 @@ def named_parameters(theta: Any) -> dict[str, float]:
     dict of str to float
         For example ``weights[0]`` and ``components.means[0, 1]`` of a mixture of Gaussians.
     """
-    return dict(_walk("", theta))
+    return dict(_walk("" if dataclasses.is_dataclass(theta) else "theta", theta))
 
 
 def _walk(path: str, value: Any) -> Iterator[tuple[str, float]]:

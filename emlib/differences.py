@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 
 SHRINK = (1.0, 0.5, 0.25)
 FALL = 0.08  # nats by which a step lowers a log-likelihood: 0.4 conditional standard errors
-TRIALS = 40
+TRIALS, HALVINGS = 40, 8
 
 
 def steps_of(objective: Callable[[FloatArray], float], vector: FloatArray) -> FloatArray:
-    """Return a step for each coordinate that changes a log-likelihood by about 0.08 nats.
+    """Return a step for each coordinate that changes a log-likelihood by about 0.08 nats, or less where it must.
 
     A coordinate may be a mean in seconds or a log ratio: what is a small step can only be told from the objective.
+    Where 0.08 nats lead so far that the objective is no parabola any more (a log ratio near the boundary), the step
+    is halved.
 
     Parameters
     ----------
@@ -56,12 +58,21 @@ def _step(objective: Callable[[FloatArray], float], vector: FloatArray, center: 
             step *= 0.1
         else:
             step *= 10.0 if fall == 0 else float(np.clip(np.sqrt(FALL / fall), 0.1, 10.0))
-    return step if best is None else best
+    return _curved(objective, vector, center, j, step if best is None else best)
 
 
-def _fall(
-    objective: Callable[[FloatArray], float], vector: FloatArray, center: float, direction: FloatArray
-) -> float:
+def _curved(objective: Callable[[FloatArray], float], vector: FloatArray, center: float, j: int, step: float) -> float:
+    """Return the step halved until half of it makes a quarter of the fall: until the objective looks like a parabola."""
+    fall = _fall(objective, vector, center, _unit(len(vector), j, step))
+    for _ in range(HALVINGS):
+        half = _fall(objective, vector, center, _unit(len(vector), j, step / 2))
+        if abs(4 * half - fall) <= 0.1 * fall:
+            break
+        step, fall = step / 2, half
+    return step
+
+
+def _fall(objective: Callable[[FloatArray], float], vector: FloatArray, center: float, direction: FloatArray) -> float:
     """Return by how much the objective changes both ways on average; nan or inf where it is not defined."""
     with np.errstate(all="ignore"):
         try:

@@ -39,6 +39,11 @@ NEAR = 1e-2  # standard errors from the maximum: nearer than this, curvature has
 RESOLUTION = 1e-6  # a fraction of missing information this close to 1 counts as 1
 AGREEMENT = 1e-2  # largest difference between two roads, in units of the complete information
 METHODS = ("hessian", "map", "louis")
+BOUNDARY = (
+    "theta is on the boundary of the parameter space, or so near that floating point does not tell (a weight, "
+    "probability or rate of zero): it has no curvature in all directions. Leave the empty part out of the model, or use "
+    "a prior."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,10 +199,7 @@ def information_at(
     if complete is None:
         complete = observed @ np.linalg.inv(np.eye(len(jacobian)) - jacobian)
     _check_agreement(observed, complete, jacobian)
-    error = np.linalg.solve(np.eye(len(jacobian)) - jacobian, local.em_map(local.vector) - local.vector)
-    distance = float(np.sqrt(error @ observed @ error))
-    if distance > NEAR:
-        raise NotAMaximum(f"theta is {distance:.2g} standard errors from the maximum: run em with a smaller tol.", {})
+    local.check_near(jacobian, observed)
     return Information(theta, observed, (complete + complete.T) / 2, jacobian, local)
 
 
@@ -356,15 +358,18 @@ class _Local(Generic[Theta]):
         except AttributeError as error:
             raise TypeError(f"{type(model).__name__} cannot be packed: {error}. Give it pack and unpack") from error
         if not np.isfinite(self.vector).all():
-            raise NotAMaximum(
-                "theta is on the boundary of the parameter space (a weight, probability or rate of zero): it has no "
-                "curvature in all directions. Leave the empty part out of the model, or use a prior.",
-                {},
-            )
+            raise NotAMaximum(BOUNDARY, {})
 
     @cached_property
     def steps(self) -> FloatArray:
-        return differences.steps_of(self.objective, self.vector)
+        """Steps for differences, shape (p,); raises where floating point does not resolve them."""
+        steps = differences.steps_of(self.objective, self.vector)
+        for j, step in enumerate(steps):
+            moved = self.vector.copy()
+            moved[j] += step
+            if not abs(self.model.pack(self.unpack(moved))[j] - moved[j]) <= RESOLUTION * step:
+                raise NotAMaximum(BOUNDARY, {})
+        return steps
 
     @cached_property
     def jacobian(self) -> FloatArray:
@@ -397,7 +402,9 @@ class _Local(Generic[Theta]):
             posterior, weights = self.posterior, self.weights
 
             def q(vector: FloatArray) -> float:
-                return float(weights @ (posterior * self.scored(vector)).sum(axis=1)) + self.log_prior(self.unpack(vector))
+                return float(weights @ (posterior * self.scored(vector)).sum(axis=1)) + self.log_prior(
+                    self.unpack(vector)
+                )
 
             return -differences.hessian(q, self.vector, self.steps)
         if hasattr(self.model, "complete_information"):
@@ -462,10 +469,22 @@ class _Local(Generic[Theta]):
                 moves,
             )
         raise NotAMaximum(
-            "the observed information is singular: the data do not tell the parameters along a line apart. Use a "
-            "smaller model or a prior.",
+            "the observed information is singular: the data do not tell the parameters along a line apart, or the line "
+            "leads to the boundary of the parameter space. Use a smaller model or a prior.",
             moves,
         )
+
+    def check_near(self, jacobian: FloatArray, observed: FloatArray) -> None:
+        """Raise if the limit to which the steps of EM add up is far, in standard errors or in steps of differences."""
+        to_come = np.linalg.solve(np.eye(len(jacobian)) - jacobian, self.em_map(self.vector) - self.vector)
+        distance = float(np.sqrt(to_come @ observed @ to_come))
+        if distance > NEAR or np.abs(to_come / self.steps).max() > 1:
+            raise NotAMaximum(
+                f"theta is about {distance:.2g} standard errors from where EM is heading, along a line on which the "
+                "likelihood is too flat to tell: run em with a smaller tol. If that does not help, EM is on its way "
+                "to the boundary of the parameter space.",
+                self.moves(to_come),
+            )
 
     def moves(self, direction: FloatArray) -> dict[str, float]:
         """Return the three named parameters that a direction changes most, in units of what a step changes."""

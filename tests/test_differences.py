@@ -58,6 +58,18 @@ def test_steps_follow_the_curvature_and_not_the_size_of_the_coordinate(scale: fl
     assert 0.2 * scale <= step[0] <= 0.8 * scale
 
 
+def test_steps_are_short_where_the_objective_is_no_parabola() -> None:
+    # 100 counts of which 1e-4 are expected in a cell: in the log odds the likelihood is flat on one side.
+    def objective(u: np.ndarray) -> float:
+        return float(1e-2 * u[0] - 100 * np.log1p(np.exp(u[0])))
+
+    top = np.array([np.log(1e-4 / (1 - 1e-4))])
+    steps = steps_of(objective, top)
+    assert steps[0] < 1.5
+    exact = 100 * 1e-4 * (1 - 1e-4)
+    np.testing.assert_allclose(-hessian(objective, top, steps), [[exact]], rtol=1e-4)
+
+
 def test_steps_stay_inside_the_domain_of_the_objective() -> None:
     def objective(u: np.ndarray) -> float:
         if abs(u[0]) > 1e-4:

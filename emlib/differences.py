@@ -7,6 +7,7 @@ known and are taken away, so a step may be large, and a large step loses little 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,7 +30,7 @@ def steps_of(objective: Callable[[FloatArray], float], vector: FloatArray) -> Fl
     Parameters
     ----------
     objective : callable
-        From a vector to nats; may raise ArithmeticError or ValueError where it is not defined.
+        From a vector of shape (p,) to nats; may raise ArithmeticError or ValueError where it is not defined.
     vector : ndarray of shape (p,)
         Where the derivatives are wanted.
 
@@ -62,7 +63,7 @@ def _step(objective: Callable[[FloatArray], float], vector: FloatArray, center: 
 
 
 def _curved(objective: Callable[[FloatArray], float], vector: FloatArray, center: float, j: int, step: float) -> float:
-    """Return the step halved until half of it makes a quarter of the fall: until the objective looks like a parabola."""
+    """Return the step halved until half of it makes a quarter of the fall, as on a parabola."""
     fall = _fall(objective, vector, center, _unit(len(vector), j, step))
     for _ in range(HALVINGS):
         half = _fall(objective, vector, center, _unit(len(vector), j, step / 2))
@@ -159,7 +160,7 @@ def extrapolate(values: list[FloatArray]) -> FloatArray:
     """
     order = 4
     while len(values) > 1:
-        values = [(order * fine - coarse) / (order - 1) for coarse, fine in zip(values[:-1], values[1:], strict=True)]
+        values = [(order * fine - coarse) / (order - 1) for coarse, fine in pairwise(values)]
         order *= 4
     return values[0]
 

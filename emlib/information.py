@@ -1,9 +1,9 @@
 """How surely and how fast: information, standard errors and the rate of EM, for any model at its maximum.
 
 Write I_o for the observed information (minus the Hessian of the objective at its maximum), I_c for the complete
-information (minus the Hessian of Q) and J for the Jacobian of the EM map. Then I_o = I_c - I_m, where I_m is the missing
-information, and J = I - I_c^-1 I_o = I_c^-1 I_m: the rate at which EM converges *is* the largest fraction of information
-that is missing (Dempster, Laird and Rubin 1977, section 3). Three roads lead to I_o, and they share little code:
+information (minus the Hessian of Q) and J for the Jacobian of the EM map. Then I_o = I_c - I_m, where I_m is the
+missing information, and J = I - I_c^-1 I_o = I_c^-1 I_m: the rate at which EM converges *is* the largest fraction of
+information that is missing (Dempster, Laird and Rubin 1977, section 3). Three roads lead to I_o, and share little code:
 
 * ``hessian``: second differences of the objective;
 * ``map``: I_c (I - J), from differences of the EM map (Meng and Rubin 1991, J. Amer. Statist. Assoc. 86, 899-909);
@@ -22,10 +22,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
-from emlib import differences
-from emlib.em import _prepare
+from emlib._local import RESOLUTION, Local
 from emlib.errors import NotAMaximum
-from emlib.natural import Estimates, Linearised, Natural, estimates, linearise
+from emlib.natural import Estimates, Natural, estimates
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -35,15 +34,8 @@ if TYPE_CHECKING:
 
 Theta = TypeVar("Theta")
 
-NEAR = 1e-2  # standard errors from the maximum: nearer than this, curvature has its value at the maximum
-RESOLUTION = 1e-6  # a fraction of missing information this close to 1 counts as 1
 AGREEMENT = 1e-2  # largest difference between two roads, in units of the complete information
 METHODS = ("hessian", "map", "louis")
-BOUNDARY = (
-    "theta is on the boundary of the parameter space, or so near that floating point does not tell (a weight, "
-    "probability or rate of zero): it has no curvature in all directions. Leave the empty part out of the model, or use "
-    "a prior."
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,13 +52,15 @@ class Information(Generic[Theta]):
         Information I_c that the complete data would hold, in nats.
     jacobian : ndarray of shape (p, p)
         Jacobian J of the EM map; also the matrix of the fractions of missing information, I_c^-1 I_m.
+    local : Local
+        The model and its data near `theta`, for derivatives of functions of the parameters.
     """
 
     theta: Theta = field(repr=False)
     observed: FloatArray = field(repr=False)
     complete: FloatArray = field(repr=False)
     jacobian: FloatArray = field(repr=False)
-    _local: _Local[Theta] = field(repr=False)
+    local: Local[Theta] = field(repr=False)
 
     @property
     def missing(self) -> FloatArray:
@@ -76,7 +70,7 @@ class Information(Generic[Theta]):
     @cached_property
     def fractions(self) -> FloatArray:
         """Fractions of missing information, the eigenvalues of J: shape (p,), from the smallest to the largest."""
-        return np.sort(np.linalg.eigvals(self.jacobian).real)
+        return np.sort(np.linalg.eigvals(self.jacobian).real).astype(np.float64)
 
     @property
     def rate(self) -> float:
@@ -86,7 +80,7 @@ class Information(Generic[Theta]):
     @cached_property
     def covariance(self) -> FloatArray:
         """Covariance of the estimates in pack coordinates, the inverse of I_o: shape (p, p)."""
-        return np.linalg.inv(self.observed)
+        return np.asarray(np.linalg.inv(self.observed), dtype=np.float64)
 
     @property
     def standard_errors(self) -> FloatArray:
@@ -109,16 +103,16 @@ class Information(Generic[Theta]):
         Estimates
             By the delta method; the intervals are those of a normal distribution.
         """
-        return estimates(self._local.linearised(natural), self.covariance, level)
+        return estimates(self.local.linearised(natural), self.covariance, level)
 
 
 @dataclass(frozen=True, eq=False)
 class Distance:
     """How far a point is from the limit of EM, bounded from one EM step.
 
-    Near the limit the error e obeys e' = J e, so the step to come is (J - I) e. In the metric of I_c the map is self-adjoint
-    with eigenvalues in [0, r], whence ``|e| <= |step| / (1 - r)`` before the step and ``|step| r / (1 - r)`` after it.
-    To first order: J and I_c are those of the point, not of the limit.
+    Near the limit the error e obeys e' = J e, so the step to come is (J - I) e. In the metric of I_c the map is
+    self-adjoint with eigenvalues in [0, r], whence ``|e| <= |step| / (1 - r)`` before the step, and
+    ``|step| r / (1 - r)`` after it. To first order: J and I_c are those of the point, not of the limit.
 
     Attributes
     ----------
@@ -130,14 +124,18 @@ class Distance:
         Bound on the distance in complete-data standard deviations; inf where the rate is 1 or more.
     nats : float
         Bound on the rise of the objective still to come; inf where the rate is 1 or more.
+    complete : ndarray of shape (p, p)
+        Complete information at the point, the metric of the bounds.
+    local : Local
+        The model and its data near the point.
     """
 
     step: FloatArray
     rate: float
     radius: float
     nats: float
-    _complete: FloatArray = field(repr=False)
-    _local: _Local[Any] = field(repr=False)
+    complete: FloatArray = field(repr=False)
+    local: Local[Any] = field(repr=False)
 
     def parameters(self, natural: Natural | None = None) -> dict[str, float]:
         """Return a bound on the distance of each named parameter from its limit.
@@ -152,8 +150,9 @@ class Distance:
         dict of str to float
             In the units of the parameters.
         """
-        linear = self._local.linearised(natural)
-        reach = linear.deviations(np.linalg.inv(self._complete)) * self.radius
+        linear = self.local.linearised(natural)
+        covariance = np.asarray(np.linalg.inv(self.complete), dtype=np.float64)
+        reach = linear.deviations(covariance) * self.radius
         return dict(zip(linear.names, reach.tolist(), strict=True))
 
 
@@ -165,9 +164,10 @@ def information_at(
     Parameters
     ----------
     model : EMModel
-        With ``pack`` and ``unpack``. The complete information comes from the Q of a model that offers ``log_joint(theta,
-        data)``, shape (n, K): log densities of row i together with the k-th value of what is hidden (-inf where it
-        cannot be); or from its ``complete_information(theta, stats)``, shape (p, p); or else from I_o (I - J)^-1.
+        With ``pack`` and ``unpack``. The complete information comes from the Q of a model that offers
+        ``log_joint(theta, data)``, shape (n, K): log densities of row i together with the k-th value of what is
+        hidden, -inf where it cannot be; or from its ``complete_information(theta, stats)``, shape (p, p), with the
+        statistics of the E-step at theta; or else from I_o (I - J)^-1.
     theta : Theta
         Where EM ended.
     data : object
@@ -190,7 +190,7 @@ def information_at(
     TypeError
         If the model cannot be packed.
     """
-    local = _Local(model, theta, data, sample_weight)
+    local = Local(model, theta, data, sample_weight)
     local.check_stationary()
     jacobian = local.jacobian
     local.check_identified(jacobian)
@@ -242,7 +242,7 @@ def observed_information(
     """
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
-    local = _Local(model, theta, data, sample_weight)
+    local = Local(model, theta, data, sample_weight)
     local.check_stationary()
     if method == "hessian":
         return local.by_hessian()
@@ -286,7 +286,7 @@ def em_jacobian(
     TypeError
         If the model cannot be packed.
     """
-    return _Local(model, theta, data, sample_weight).jacobian
+    return Local(model, theta, data, sample_weight).jacobian
 
 
 def distance_to_limit(
@@ -317,7 +317,7 @@ def distance_to_limit(
     TypeError
         If the model cannot be packed.
     """
-    local = _Local(model, theta, data, sample_weight)
+    local = Local(model, theta, data, sample_weight)
     jacobian = local.jacobian
     step = local.em_map(local.vector) - local.vector
     rate = float(np.linalg.eigvals(jacobian).real.max())
@@ -345,152 +345,3 @@ def _check_agreement(observed: FloatArray, complete: FloatArray, jacobian: Float
             f"the observed information from the EM map and from the Hessian differ by {gap:.2g} of the complete "
             "information: check that m_step maximises Q and that e_step returns the log-likelihood of its theta"
         )
-
-
-class _Local(Generic[Theta]):
-    """A model and its data as functions of a coordinate vector, near the vector of `theta`."""
-
-    def __init__(self, model: EMModel[Theta, Any], theta: Theta, data: Any, sample_weight: Any) -> None:
-        self.model, self.theta = model, theta
-        self.data = _prepare(model, data, sample_weight)
-        try:
-            self.vector = np.asarray(model.pack(theta), dtype=np.float64)
-        except AttributeError as error:
-            raise TypeError(f"{type(model).__name__} cannot be packed: {error}. Give it pack and unpack") from error
-        if not np.isfinite(self.vector).all():
-            raise NotAMaximum(BOUNDARY, {})
-
-    @cached_property
-    def steps(self) -> FloatArray:
-        """Steps for differences, shape (p,); raises where floating point does not resolve them."""
-        steps = differences.steps_of(self.objective, self.vector)
-        for j, step in enumerate(steps):
-            moved = self.vector.copy()
-            moved[j] += step
-            if not abs(self.model.pack(self.unpack(moved))[j] - moved[j]) <= RESOLUTION * step:
-                raise NotAMaximum(BOUNDARY, {})
-        return steps
-
-    @cached_property
-    def jacobian(self) -> FloatArray:
-        return differences.jacobian(self.em_map, self.vector, self.steps)
-
-    def unpack(self, vector: FloatArray) -> Theta:
-        return self.model.unpack(vector, self.theta)
-
-    def objective(self, vector: FloatArray) -> float:
-        theta = self.unpack(vector)
-        return self.model.e_step(theta, self.data)[1] + self.log_prior(theta)
-
-    def log_prior(self, theta: Theta) -> float:
-        prior = getattr(self.model, "log_prior", None)
-        return 0.0 if prior is None else float(prior(theta))
-
-    def em_map(self, vector: FloatArray) -> FloatArray:
-        stats, _ = self.model.e_step(self.unpack(vector), self.data)
-        return np.asarray(self.model.pack(self.model.m_step(stats)))
-
-    def linearised(self, natural: Natural | None = None) -> Linearised:
-        return linearise(self.unpack, self.vector, self.steps, natural)
-
-    def by_hessian(self) -> FloatArray:
-        return -differences.hessian(self.objective, self.vector, self.steps)
-
-    def complete(self) -> FloatArray | None:
-        """Return minus the Hessian of Q plus the log prior, or None where the model does not offer it."""
-        if hasattr(self.model, "log_joint"):
-            posterior, weights = self.posterior, self.weights
-
-            def q(vector: FloatArray) -> float:
-                return float(weights @ (posterior * self.scored(vector)).sum(axis=1)) + self.log_prior(
-                    self.unpack(vector)
-                )
-
-            return -differences.hessian(q, self.vector, self.steps)
-        if hasattr(self.model, "complete_information"):
-            stats, _ = self.model.e_step(self.theta, self.data)
-            return np.asarray(self.model.complete_information(self.theta, stats), dtype=np.float64)
-        return None
-
-    @cached_property
-    def posterior(self) -> FloatArray:
-        """Posterior probabilities of the hidden values of each row, shape (n, K)."""
-        from scipy.special import softmax
-
-        return np.asarray(softmax(self.model.log_joint(self.theta, self.data), axis=1))  # type: ignore[attr-defined]
-
-    @cached_property
-    def weights(self) -> FloatArray:
-        """Weights of the rows, shape (n,)."""
-        weights = getattr(self.data, "weights", None)
-        return np.ones(len(self.posterior)) if weights is None else np.asarray(weights)
-
-    def scored(self, vector: FloatArray) -> FloatArray:
-        """Return log_joint, shape (n, K), with 0 where the hidden value is impossible and counts nothing."""
-        log_joint = self.model.log_joint(self.unpack(vector), self.data)  # type: ignore[attr-defined]
-        return np.where(self.posterior > 0, log_joint, 0.0)
-
-    def score_variance(self) -> FloatArray:
-        """Return the posterior variance of the complete-data score, summed over rows: the missing information."""
-        if not hasattr(self.model, "log_joint"):
-            raise TypeError(f"{type(self.model).__name__} has no log_joint(theta, data), which method 'louis' needs")
-        scores = differences.jacobian(self.scored, self.vector, self.steps)
-        centered = scores - np.einsum("nk,nkp->np", self.posterior, scores)[:, None, :]
-        return np.einsum("nk,nkp,nkq->pq", self.posterior * self.weights[:, None], centered, centered, optimize=True)
-
-    def check_stationary(self) -> None:
-        """Raise if the objective still rises along a coordinate."""
-        gradient = differences.jacobian(lambda u: np.array(self.objective(u)), self.vector, self.steps)
-        rise = np.abs(gradient) * self.steps  # nats per 0.4 conditional standard errors
-        if rise.max() <= 0.4 * NEAR:
-            return
-        step = np.abs(self.em_map(self.vector) - self.vector) / self.steps
-        uphill = self.moves(gradient * self.steps**2 / rise.max())
-        if step.max() < RESOLUTION * rise.max():
-            raise NotAMaximum(
-                "EM stands still although the objective rises: a constraint, such as covariance_floor, holds it. "
-                "Standard errors belong to maxima inside the parameter space.",
-                uphill,
-            )
-        raise NotAMaximum("theta is not a maximum: the objective still rises. Run em with a smaller tol.", uphill)
-
-    def check_identified(self, jacobian: FloatArray) -> None:
-        """Raise if EM leaves the point in some direction (a saddle), or does not move along one (a ridge)."""
-        values, vectors = np.linalg.eig(jacobian)
-        worst = int(np.argmax(values.real))
-        rate, direction = float(values[worst].real), vectors[:, worst].real
-        if rate < 1 - RESOLUTION:
-            return
-        moves = self.moves(direction / np.abs(direction / self.steps).max())
-        if rate > 1 + RESOLUTION:
-            raise NotAMaximum(
-                f"theta is a saddle: EM moves away from it by a factor of {rate:.6g} an iteration. Disturb it and run em "
-                "again.",
-                moves,
-            )
-        raise NotAMaximum(
-            "the observed information is singular: the data do not tell the parameters along a line apart, or the line "
-            "leads to the boundary of the parameter space. Use a smaller model or a prior.",
-            moves,
-        )
-
-    def check_near(self, jacobian: FloatArray, observed: FloatArray) -> None:
-        """Raise if the limit to which the steps of EM add up is far, in standard errors or in steps of differences."""
-        to_come = np.linalg.solve(np.eye(len(jacobian)) - jacobian, self.em_map(self.vector) - self.vector)
-        distance = float(np.sqrt(to_come @ observed @ to_come))
-        if distance > NEAR or np.abs(to_come / self.steps).max() > 1:
-            raise NotAMaximum(
-                f"theta is about {distance:.2g} standard errors from where EM is heading, along a line on which the "
-                "likelihood is too flat to tell: run em with a smaller tol. If that does not help, EM is on its way "
-                "to the boundary of the parameter space.",
-                self.moves(to_come),
-            )
-
-    def moves(self, direction: FloatArray) -> dict[str, float]:
-        """Return the three named parameters that a direction changes most, in units of what a step changes."""
-        linear = self.linearised()
-        change = linear.gradients @ direction
-        size = linear.deviations(np.diag(self.steps**2))
-        relative = np.abs(change) / np.where(size > 0, size, np.inf)
-        most = np.argsort(-relative, kind="stable")[:3]
-        return {linear.names[k]: float(change[k]) for k in most if relative[k] > 1e-3}

@@ -91,7 +91,7 @@ def linearise(
     Parameters
     ----------
     unpack : callable
-        From coordinates to a parameter object.
+        From coordinates, shape (p,), to a parameter object.
     vector : ndarray of shape (p,)
         The coordinates.
     steps : ndarray of shape (p,)

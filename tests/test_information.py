@@ -127,7 +127,7 @@ def test_three_roads_agree_with_priors() -> None:
 
 
 def test_published_information_of_the_linkage_data() -> None:
-    # Louis (1982); McLachlan and Krishnan, section 4.2: complete 435.318, missing 57.801, observed 377.517, s.e. 0.051467
+    # Louis (1982); McLachlan and Krishnan, section 4.2.
     pi = LINKAGE_TOP.pi
     info = information_at(Linkage(), LINKAGE_TOP, LINKAGE)
     slope = pi * (1 - pi)  # of pi by its log odds
@@ -321,7 +321,7 @@ def test_a_point_on_the_way_is_refused() -> None:
     model, theta, x, _ = fitted("waiting")
     early = em(model, x, model.unpack(model.pack(theta) + 0.1, theta), tol=0, max_iter=3).theta
     for ask in (information_at, observed_information):
-        with pytest.raises(NotAMaximum, match="still rises. Run em with a smaller tol") as caught:
+        with pytest.raises(NotAMaximum, match=r"still rises\. Run em with a smaller tol") as caught:
             ask(model, early, x)
         assert caught.value.direction
 

@@ -12,6 +12,7 @@ from emlib.errors import (
 from emlib.estimators import GaussianMixture
 from emlib.information import Information, distance_to_limit, em_jacobian, information_at, observed_information
 from emlib.models.components.bernoulli import Bernoulli, BernoulliParameters
+from emlib.models.components.binomial import Binomial
 from emlib.models.components.categorical import Categorical, CategoricalParameters
 from emlib.models.components.exponential import Exponential, ExponentialParameters
 from emlib.models.components.gaussian import Gaussian, GaussianParameters
@@ -26,6 +27,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Bernoulli",
     "BernoulliParameters",
+    "Binomial",
     "Categorical",
     "CategoricalParameters",
     "ConvergenceWarning",

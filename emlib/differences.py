@@ -67,7 +67,7 @@ def _curved(objective: Callable[[FloatArray], float], vector: FloatArray, center
     fall = _fall(objective, vector, center, _unit(len(vector), j, step))
     for _ in range(HALVINGS):
         half = _fall(objective, vector, center, _unit(len(vector), j, step / 2))
-        if abs(4 * half - fall) <= 0.1 * fall:
+        if abs(4 * half - fall) <= 0.02 * fall:
             break
         step, fall = step / 2, half
     return step

@@ -10,12 +10,14 @@ from importlib import resources
 import numpy as np
 import pytest
 
-from emlib.datasets import Dataset, load_faithful, load_hasselblad, load_iris
+from emlib.datasets import Dataset, load_do_batzoglou, load_faithful, load_hasselblad, load_iris, load_linkage
 
 SHA256 = {
+    "do_batzoglou.csv": "9debfab64313acc6292cb340a700806ba2aa891f385a920fb7ee605daff38b2d",
     "faithful.csv": "d40b983752ab7ec0b15b740089c3ca7b7b59d0c7433a029a1714d134de1e8d14",
     "hasselblad.csv": "f8e5bd722008a159cbf0adb16dfbec31a624f6589e61361f22e60c38840767dd",
     "iris.csv": "91eb642c3adbc7bad8e99c930c11fa3a5cc8a07262c7a753b4e6ecf405f2e05e",
+    "linkage.csv": "71122932db09702cd322cd6ae997e6d82b7e0d73fc359682dbb213cb8e91186c",
 }
 
 
@@ -67,7 +69,14 @@ def test_iris_is_scikit_learns() -> None:
     np.testing.assert_array_equal(load_iris().target, theirs.target)
 
 
-@pytest.mark.parametrize("load", [load_faithful, load_hasselblad, load_iris])
+def test_small_tables_are_the_printed_ones() -> None:
+    np.testing.assert_array_equal(load_linkage().data, [[125, 18, 20, 34]])
+    assert load_linkage().data.sum() == 197
+    np.testing.assert_array_equal(load_do_batzoglou().data, [[5, 10], [9, 10], [8, 10], [4, 10], [7, 10]])
+    assert load_do_batzoglou().feature_names == ("heads", "tosses")
+
+
+@pytest.mark.parametrize("load", [load_do_batzoglou, load_faithful, load_hasselblad, load_iris, load_linkage])
 def test_data_sets_are_read_only_values_with_a_source(load: Callable[[], Dataset]) -> None:
     dataset = load()
     assert dataset.data.dtype == np.float64

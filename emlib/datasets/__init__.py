@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from emlib._types import FloatArray, IntArray
 
-__all__ = ["Dataset", "load_faithful", "load_hasselblad", "load_iris"]
+__all__ = ["Dataset", "load_do_batzoglou", "load_faithful", "load_hasselblad", "load_iris", "load_linkage"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +44,26 @@ class Dataset:
     target: IntArray | None
     target_names: tuple[str, ...]
     source: str
+
+
+def load_do_batzoglou() -> Dataset:
+    """Return five rounds of ten tosses, each played with one of two coins that nobody wrote down.
+
+    Returns
+    -------
+    Dataset
+        With data of shape (5, 2): heads and tosses of each round. No classes: they are what EM is for.
+    """
+    header, rows = _read("do_batzoglou.csv")
+    return Dataset(
+        name="do_batzoglou",
+        data=_numbers(rows),
+        feature_names=tuple(header),
+        units=("tosses", "tosses"),
+        target=None,
+        target_names=(),
+        source="Do and Batzoglou (2008), Nature Biotechnology 26, 897-899, figure 1",
+    )
 
 
 def load_faithful() -> Dataset:
@@ -108,6 +128,26 @@ def load_iris() -> Dataset:
         target=target,
         target_names=names,
         source="Anderson (1935), published by Fisher (1936), Annals of Eugenics 7, 179-188; as in R's datasets::iris",
+    )
+
+
+def load_linkage() -> Dataset:
+    """Return how many of 197 animals are in each of four classes, from Rao's linkage experiment.
+
+    Returns
+    -------
+    Dataset
+        With data of shape (1, 4): the counts of the classes. One row is one experiment.
+    """
+    header, rows = _read("linkage.csv")
+    return Dataset(
+        name="linkage",
+        data=_numbers(rows),
+        feature_names=tuple(header),
+        units=("animals",) * 4,
+        target=None,
+        target_names=(),
+        source="Rao (1965), Linear Statistical Inference, 368-369; Dempster, Laird and Rubin (1977), section 1",
     )
 
 

@@ -127,9 +127,7 @@ class Linkage:
             If pi is 0 or 1.
         """
         if not 0 < theta.pi < 1:
-            raise ValueError(
-                f"start from a pi between 0 and 1, both excluded, where no class is impossible; got {theta.pi}"
-            )
+            raise ValueError(f"start from a pi above 0 and below 1: there no class is impossible; got {theta.pi}")
 
     def e_step(self, theta: LinkageParameters, data: Any) -> tuple[LinkageStatistics, float]:
         """Split class 1 into its two cells, and return the log-likelihood at `theta`.

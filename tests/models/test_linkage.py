@@ -127,5 +127,5 @@ def test_impossible_parameters_are_refused(pi: float) -> None:
 
 @pytest.mark.parametrize("pi", [0, 1])
 def test_a_start_on_the_boundary_is_refused(pi: float) -> None:
-    with pytest.raises(ValueError, match="both excluded"):
+    with pytest.raises(ValueError, match="above 0 and below 1"):
         em(Linkage(), RAO, LinkageParameters(pi))

@@ -7,8 +7,10 @@ from emlib.errors import (
     DegenerateComponent,
     DegenerateFitWarning,
     LikelihoodDecreased,
+    NotAMaximum,
 )
 from emlib.estimators import GaussianMixture
+from emlib.information import Information, distance_to_limit, em_jacobian, information_at, observed_information
 from emlib.models.components.bernoulli import Bernoulli, BernoulliParameters
 from emlib.models.components.binomial import Binomial
 from emlib.models.components.categorical import Categorical, CategoricalParameters
@@ -45,6 +47,7 @@ __all__ = [
     "GaussianParameters",
     "HiddenMarkov",
     "HiddenMarkovParameters",
+    "Information",
     "InverseWishart",
     "Iteration",
     "LikelihoodDecreased",
@@ -53,11 +56,16 @@ __all__ = [
     "MissingGaussian",
     "Mixture",
     "MixtureParameters",
+    "NotAMaximum",
     "NotFittedError",
     "Poisson",
     "PoissonParameters",
     "Sequences",
     "Status",
     "decompose",
+    "distance_to_limit",
     "em",
+    "em_jacobian",
+    "information_at",
+    "observed_information",
 ]

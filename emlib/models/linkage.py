@@ -156,6 +156,35 @@ class Linkage:
         log_likelihood = weights @ (xlogy(rows.x, theta.probabilities).sum(axis=1) + coefficients)
         return LinkageStatistics(float(hidden + four), float(two + three)), float(log_likelihood)
 
+    def log_joint(self, theta: LinkageParameters, data: Any) -> FloatArray:
+        """Return the log probability of each row together with each number of animals in the second cell.
+
+        Parameters
+        ----------
+        theta : LinkageParameters
+            The parameter, inside (0, 1).
+        data : Rows or array_like of shape (n, 4)
+            Counts.
+
+        Returns
+        -------
+        ndarray of shape (n, K)
+            In nats; column k is for k animals in the cell of probability pi / 4, -inf where class 1 has fewer. The sum
+            of the exponentials over a row is the probability of its counts.
+        """
+        from scipy.special import gammaln
+
+        rows = self.prepare(data)
+        hidden = np.arange(int(rows.x[:, 0].max()) + 1)
+        first = rows.x[:, :1] - hidden
+        possible = first >= 0
+        cells = np.stack(
+            [np.where(possible, first, 0.0), *np.broadcast_arrays(hidden, *rows.x[:, 1:, None].swapaxes(0, 1))], axis=-1
+        )
+        logs = np.log([0.5, theta.pi / 4, (1 - theta.pi) / 4, (1 - theta.pi) / 4, theta.pi / 4])
+        values = cells @ logs - gammaln(cells + 1).sum(axis=-1) + gammaln(rows.x.sum(axis=1) + 1)[:, None]
+        return np.where(possible, values, -np.inf)
+
     def m_step(self, stats: LinkageStatistics) -> LinkageParameters:
         """Return the share of animals that speak for a large pi: the maximum of Q.
 

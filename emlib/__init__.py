@@ -18,9 +18,9 @@ from emlib.models.components.exponential import Exponential, ExponentialParamete
 from emlib.models.components.gaussian import Gaussian, GaussianParameters
 from emlib.models.components.poisson import Poisson, PoissonParameters
 from emlib.models.decomposition import Decomposition, decompose
+from emlib.models.hmm import HiddenMarkov, HiddenMarkovParameters
 from emlib.models.linkage import Linkage, LinkageParameters
 from emlib.models.missing import MissingGaussian
-from emlib.models.hmm import HiddenMarkov, HiddenMarkovParameters
 from emlib.models.mixture import Mixture, MixtureParameters
 from emlib.models.sequences import Sequences
 from emlib.priors import Dirichlet, InverseWishart

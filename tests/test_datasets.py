@@ -95,7 +95,10 @@ def test_murrays_pairs_and_johnson_and_wicherns_rows_have_gaps() -> None:
     np.testing.assert_array_equal(load_johnson_wichern().data, [[nan, 0, 3], [7, 2, 6], [5, 1, 2], [nan, nan, 5]])
 
 
-@pytest.mark.parametrize("load", [load_do_batzoglou, load_faithful, load_hasselblad, load_iris, load_johnson_wichern, load_linkage, load_murray])
+@pytest.mark.parametrize(
+    "load",
+    [load_do_batzoglou, load_faithful, load_hasselblad, load_iris, load_johnson_wichern, load_linkage, load_murray],
+)
 def test_data_sets_are_read_only_values_with_a_source(load: Callable[[], Dataset]) -> None:
     dataset = load()
     assert dataset.data.dtype == np.float64

@@ -12,7 +12,16 @@ import numpy as np
 if TYPE_CHECKING:
     from emlib._types import FloatArray, IntArray
 
-__all__ = ["Dataset", "load_do_batzoglou", "load_faithful", "load_hasselblad", "load_iris", "load_johnson_wichern", "load_linkage", "load_murray"]
+__all__ = [
+    "Dataset",
+    "load_do_batzoglou",
+    "load_faithful",
+    "load_hasselblad",
+    "load_iris",
+    "load_johnson_wichern",
+    "load_linkage",
+    "load_murray",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,10 +140,28 @@ def load_iris() -> Dataset:
     )
 
 
-def load_linkage() -> Dataset:
-    """Return how many of 197 animals are in each of four classes, from Rao's linkage experiment.
 def load_johnson_wichern() -> Dataset:
     """Return four rows of three columns with three entries missing, on which the first step of EM is printed.
+
+    Returns
+    -------
+    Dataset
+        With data of shape (4, 3), invented, hence without units; NaN where an entry is missing.
+    """
+    header, rows = _read("johnson_wichern.csv")
+    return Dataset(
+        name="johnson_wichern",
+        data=_numbers(rows),
+        feature_names=tuple(header),
+        units=("",) * 3,
+        target=None,
+        target_names=(),
+        source="Johnson and Wichern, Applied Multivariate Statistical Analysis, example 5.13",
+    )
+
+
+def load_linkage() -> Dataset:
+    """Return how many of 197 animals are in each of four classes, from Rao's linkage experiment.
 
     Returns
     -------
@@ -150,17 +177,6 @@ def load_johnson_wichern() -> Dataset:
         target=None,
         target_names=(),
         source="Rao (1965), Linear Statistical Inference, 368-369; Dempster, Laird and Rubin (1977), section 1",
-        With data of shape (4, 3), invented, hence without units; NaN where an entry is missing.
-    """
-    header, rows = _read("johnson_wichern.csv")
-    return Dataset(
-        name="johnson_wichern",
-        data=_numbers(rows),
-        feature_names=tuple(header),
-        units=("",) * 3,
-        target=None,
-        target_names=(),
-        source="Johnson and Wichern, Applied Multivariate Statistical Analysis, example 5.13",
     )
 
 

@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emlib.acceleration import Squarem
 from emlib.datasets import load_do_batzoglou, load_hasselblad, load_linkage
 from emlib.em import EMResult, em
 from emlib.models.components.bernoulli import BernoulliParameters
 from emlib.models.components.binomial import Binomial
+from emlib.models.components.discrete import Totals
 from emlib.models.components.poisson import Poisson, PoissonParameters
 from emlib.models.linkage import Linkage, LinkageParameters
 from emlib.models.mixture import Mixture, MixtureParameters
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from emlib._types import FloatArray
     from emlib.em import Iteration
 
@@ -78,14 +82,18 @@ def linkage_information() -> list[float]:
 def _hasselblad(**options: Any) -> EMResult[MixtureParameters[PoissonParameters]]:
     """Run EM on the deaths from the start of SQUAREM's vignette."""
     deaths, days = load_hasselblad().data.T
-    weight, one, other = HASSELBLAD_START
-    start = MixtureParameters(np.array([weight, 1 - weight]), PoissonParameters(np.array([[one], [other]])))
-    return em(Mixture(Poisson()), deaths[:, None], start, sample_weight=days, **options)
+    return em(Mixture(Poisson()), deaths[:, None], _from_vector(HASSELBLAD_START), sample_weight=days, **options)
 
 
 def _as_vector(theta: MixtureParameters[PoissonParameters]) -> FloatArray:
     """Return weight, rate, rate: the coordinates in which the vignette measures a step."""
     return np.concatenate([theta.weights[:1], theta.components.rates[:, 0]])
+
+
+def _from_vector(vector: Sequence[float] | FloatArray) -> MixtureParameters[PoissonParameters]:
+    """Return the parameters with given weight, rate, rate."""
+    weight, one, other = vector
+    return MixtureParameters(np.array([weight, 1 - weight]), PoissonParameters(np.array([[one], [other]])))
 
 
 @cache
@@ -114,6 +122,37 @@ def poisson_em_steps() -> list[float]:
         return length < 1e-8
 
     return [_hasselblad(tol=0, max_iter=5000, callback=is_short).n_iter]
+
+
+class _InVignetteCoordinates(Mixture[PoissonParameters, Totals]):
+    """The mixture in the coordinates weight, rate, rate, in which R's package extrapolates."""
+
+    def pack(self, theta: MixtureParameters[PoissonParameters]) -> FloatArray:
+        return _as_vector(theta)
+
+    def unpack(
+        self, vector: FloatArray, like: MixtureParameters[PoissonParameters]
+    ) -> MixtureParameters[PoissonParameters]:
+        del like
+        return _from_vector(vector)
+
+
+def poisson_squarem_steps() -> list[float]:
+    """Count as R does: iterations from 1, the EM step that tells a run has ended, one log-likelihood an iteration.
+
+    R's package lets the log-likelihood fall by up to 1 nat, as here; emlib does not unless told to.
+    """
+    deaths, days = load_hasselblad().data.T
+    model = _InVignetteCoordinates(Poisson())
+    rows = model.prepare(deaths[:, None], days)
+
+    def is_short(iteration: Iteration[MixtureParameters[PoissonParameters]]) -> bool:
+        image = model.m_step(model.e_step(iteration.theta, rows)[0])
+        return float(np.linalg.norm(_as_vector(image) - _as_vector(iteration.theta))) < 1e-8
+
+    scheme = Squarem(step_min=1, step_max=1, growth=4, allowed_fall=1)
+    run = em(model, rows, _from_vector(HASSELBLAD_START), tol=0, accelerate=scheme, callback=is_short)
+    return [run.n_iter + 1, run.m_steps + 1, len(run.trace)]
 
 
 # --- coins ----------------------------------------------------------------------------------------------------

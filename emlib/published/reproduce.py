@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emlib.published import _counts, _gaussians
+from emlib.published import _counts, _gaussians, _missing, _sequences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,6 +23,7 @@ COMPUTATIONS: dict[str, Callable[[], Sequence[float] | FloatArray]] = {
     "poisson.mle": _counts.poisson_maximum,
     "poisson.negloglik": _counts.poisson_log_likelihood,
     "poisson.em_evals": _counts.poisson_em_steps,
+    "poisson.squarem_evals": _counts.poisson_squarem_steps,
     "faithful.waiting_equal": _gaussians.waiting_equal,
     "faithful.waiting_unequal": _gaussians.waiting_unequal,
     "faithful.eee3": _gaussians.faithful_tied_three,
@@ -34,9 +35,15 @@ COMPUTATIONS: dict[str, Callable[[], Sequence[float] | FloatArray]] = {
     "iris.eei3": _gaussians.iris_tied_diag_three,
     "iris.vvi3": _gaussians.iris_diag_three,
     "iris.vvv2": _gaussians.iris_full_two,
+    "quakes.table41": _sequences.earthquake_log_likelihoods,
+    "quakes.table41_par": _sequences.earthquake_parameters,
+    "quakes.moments": _sequences.earthquake_moments,
+    "murray.max": _missing.murray,
+    "jw.first_step": _missing.johnson_wichern,
     "do_batzoglou": _counts.coins,
     "do_batzoglou_14": _counts.coins_at_the_end,
     "xu_jordan.identity": _gaussians.gradient_identity,
+    "hmm.wikipedia": _sequences.umbrella,
 }
 """One computation an entry: each returns what the entry lists, in the same order."""
 

@@ -102,7 +102,7 @@ def main() -> None:
         kernels = sorted({info.get("architecture", "") for info in threadpool_info()} - {""})
     print(f"numpy {np.__version__}, hmmlearn {hmmlearn.__version__}, kernels {kernels}")
     print(
-        f"{args.sequences} x {args.length} rows, K={args.states} d={args.columns}, one thread, CPU time of an iteration; "
+        f"{args.sequences} x {args.length} rows, K={args.states} d={args.columns}, one thread, CPU time an iteration\n"
         f"log-likelihoods after 3 iterations agree to {np.ptp(reached) / abs(reached[0]):.1e}"
     )
     for (name, _), column in zip(runners.items(), times.T, strict=True):

@@ -13,6 +13,7 @@ import pytest
 from emlib.datasets import (
     Dataset,
     load_do_batzoglou,
+    load_earthquakes,
     load_faithful,
     load_hasselblad,
     load_iris,
@@ -23,6 +24,7 @@ from emlib.datasets import (
 
 SHA256 = {
     "do_batzoglou.csv": "9debfab64313acc6292cb340a700806ba2aa891f385a920fb7ee605daff38b2d",
+    "earthquakes.csv": "4c4b1d822fd6e568f2a40c3f0dd81e889e0179b2bded049b52960609d792a4df",
     "faithful.csv": "d40b983752ab7ec0b15b740089c3ca7b7b59d0c7433a029a1714d134de1e8d14",
     "hasselblad.csv": "f8e5bd722008a159cbf0adb16dfbec31a624f6589e61361f22e60c38840767dd",
     "iris.csv": "91eb642c3adbc7bad8e99c930c11fa3a5cc8a07262c7a753b4e6ecf405f2e05e",
@@ -36,6 +38,13 @@ SHA256 = {
 def test_files_are_unchanged(file: str) -> None:
     content = resources.files("emlib.datasets").joinpath(file).read_bytes()
     assert hashlib.sha256(content).hexdigest() == SHA256[file]
+
+
+def test_earthquakes_are_the_published_counts() -> None:
+    """Zucchini and MacDonald (2009) print a mean of 19.36 and a variance of 51.57."""
+    years, counts = load_earthquakes().data.T
+    np.testing.assert_array_equal(years, np.arange(1900, 2007))
+    np.testing.assert_allclose([counts.mean(), counts.var(ddof=1)], [19.364, 51.573], atol=6e-4)
 
 
 def test_faithful_is_the_published_table() -> None:
@@ -97,7 +106,16 @@ def test_murrays_pairs_and_johnson_and_wicherns_rows_have_gaps() -> None:
 
 @pytest.mark.parametrize(
     "load",
-    [load_do_batzoglou, load_faithful, load_hasselblad, load_iris, load_johnson_wichern, load_linkage, load_murray],
+    [
+        load_do_batzoglou,
+        load_earthquakes,
+        load_faithful,
+        load_hasselblad,
+        load_iris,
+        load_johnson_wichern,
+        load_linkage,
+        load_murray,
+    ],
 )
 def test_data_sets_are_read_only_values_with_a_source(load: Callable[[], Dataset]) -> None:
     dataset = load()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Dataset",
     "load_do_batzoglou",
+    "load_earthquakes",
     "load_faithful",
     "load_hasselblad",
     "load_iris",
@@ -72,6 +73,26 @@ def load_do_batzoglou() -> Dataset:
         target=None,
         target_names=(),
         source="Do and Batzoglou (2008), Nature Biotechnology 26, 897-899, figure 1",
+    )
+
+
+def load_earthquakes() -> Dataset:
+    """Return the number of major earthquakes of the world in each year from 1900 to 2006.
+
+    Returns
+    -------
+    Dataset
+        With data of shape (107, 2): the year, and its earthquakes of magnitude 7 or more; no classes.
+    """
+    header, rows = _read("earthquakes.csv")
+    return Dataset(
+        name="earthquakes",
+        data=_numbers(rows),
+        feature_names=tuple(header),
+        units=("year", "1/year"),
+        target=None,
+        target_names=(),
+        source="US Geological Survey; Zucchini and MacDonald (2009), Hidden Markov Models for Time Series, table 1.1",
     )
 
 

@@ -244,15 +244,9 @@ class HiddenMarkov(Generic[Params, Sums]):
         DegenerateComponent
             If a state has no valid parameters, or is never left.
         """
+        if self.transition_prior is None or self.transition_prior.concentration == 1:
+            _refuse_undetermined(stats)
         emissions = self.family.from_statistics(stats.emissions)
-        prior = self.transition_prior
-        left = stats.transitions.sum(axis=1)
-        if not (left > 0).all() and (prior is None or prior.concentration == 1):
-            raise DegenerateComponent(
-                int(np.argmin(left > 0)),
-                "is never left: it is expected in last rows of sequences only, which say nothing of its transitions",
-                "Use fewer states, longer sequences or a transition_prior.",
-            )
         rows = [_mode(self.transition_prior, counts) for counts in stats.transitions]
         return HiddenMarkovParameters(_mode(self.initial_prior, stats.initial), np.array(rows), emissions)
 
@@ -593,6 +587,19 @@ def _in_logs(
     log_beta = recursions.backward(log_transitions, log_emissions, log_increments)
     pairs = recursions.pairs(log_transitions, log_emissions, log_filtered, log_beta, log_increments)
     return log_increments, np.exp(log_filtered), np.exp(log_filtered + log_beta), pairs
+
+
+def _refuse_undetermined(stats: HiddenMarkovStatistics[Any]) -> None:
+    """Raise if a state is never left: nothing then determines its transitions."""
+    never_left = ~(stats.transitions.sum(axis=1) > 0)
+    if not never_left.any():
+        return
+    state = int(np.argmax(never_left))
+    if stats.initial[state] + stats.transitions[:, state].sum() > 0:
+        reason = "is never left: it is expected in last rows of sequences only, which say nothing of its transitions"
+    else:
+        reason = "lost its data: the sum of its responsibilities is zero"
+    raise DegenerateComponent(state, reason, "Use fewer states, longer sequences or a transition_prior.")
 
 
 def _mode(prior: Dirichlet | None, counts: FloatArray) -> FloatArray:

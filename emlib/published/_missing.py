@@ -17,7 +17,7 @@ def murray() -> list[float]:
     covariances = []
     for covariance in (0.12, -0.12, 0.0):
         components = GaussianParameters(np.zeros((1, 2)), np.array([[[1.2, covariance], [covariance, 1.2]]]))
-        result = em(model, load_murray().data, MixtureParameters(np.ones(1), components), tol=1e-14)
+        result = em(model, load_murray().data, MixtureParameters(np.ones(1), components), tol=0, max_iter=300)
         covariances.append(result.theta.components.covariances[0])
     plus, minus, saddle = covariances
     sizes = [abs(one[0, 1]) / one[0, 0] for one in (plus, minus)]

@@ -17,6 +17,7 @@ from emlib import (
     Poisson,
     PoissonParameters,
     Status,
+    datasets,
     em,
 )
 from emlib.datasets import load_faithful, load_iris
@@ -40,6 +41,11 @@ def test_every_published_result_is_reproduced(name: str) -> None:
 
 def test_every_computation_has_its_entry_and_every_entry_its_computation() -> None:
     assert set(COMPUTATIONS) == set(ENTRIES)
+
+
+def test_every_entry_names_a_data_set_of_the_package() -> None:
+    names = {name.removeprefix("load_") for name in datasets.__all__} - {"Dataset"}
+    assert {entry.data for entry in ENTRIES.values()} <= names | {"inline"}
 
 
 def test_another_number_would_be_noticed() -> None:

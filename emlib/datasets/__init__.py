@@ -12,7 +12,17 @@ import numpy as np
 if TYPE_CHECKING:
     from emlib._types import FloatArray, IntArray
 
-__all__ = ["Dataset", "load_faithful", "load_iris", "load_johnson_wichern", "load_murray"]
+__all__ = [
+    "Dataset",
+    "load_do_batzoglou",
+    "load_earthquakes",
+    "load_faithful",
+    "load_hasselblad",
+    "load_iris",
+    "load_johnson_wichern",
+    "load_linkage",
+    "load_murray",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +56,46 @@ class Dataset:
     source: str
 
 
+def load_do_batzoglou() -> Dataset:
+    """Return five rounds of ten tosses, each played with one of two coins that nobody wrote down.
+
+    Returns
+    -------
+    Dataset
+        With data of shape (5, 2): heads and tosses of each round. No classes: they are what EM is for.
+    """
+    header, rows = _read("do_batzoglou.csv")
+    return Dataset(
+        name="do_batzoglou",
+        data=_numbers(rows),
+        feature_names=tuple(header),
+        units=("tosses", "tosses"),
+        target=None,
+        target_names=(),
+        source="Do and Batzoglou (2008), Nature Biotechnology 26, 897-899, figure 1",
+    )
+
+
+def load_earthquakes() -> Dataset:
+    """Return the number of major earthquakes of the world in each year from 1900 to 2006.
+
+    Returns
+    -------
+    Dataset
+        With data of shape (107, 2): the year, and its earthquakes of magnitude 7 or more; no classes.
+    """
+    header, rows = _read("earthquakes.csv")
+    return Dataset(
+        name="earthquakes",
+        data=_numbers(rows),
+        feature_names=tuple(header),
+        units=("year", "1/year"),
+        target=None,
+        target_names=(),
+        source="US Geological Survey; Zucchini and MacDonald (2009), Hidden Markov Models for Time Series, table 1.1",
+    )
+
+
 def load_faithful() -> Dataset:
     """Return the 272 eruptions of the Old Faithful geyser: duration, and waiting time to the next eruption.
 
@@ -63,6 +113,27 @@ def load_faithful() -> Dataset:
         target=None,
         target_names=(),
         source="Azzalini and Bowman (1990), Applied Statistics 39, 357-365; as in R's datasets::faithful",
+    )
+
+
+def load_hasselblad() -> Dataset:
+    """Return deaths of women over 80 a day, as The Times of London announced them in 1910-1912 (1,096 days).
+
+    Returns
+    -------
+    Dataset
+        With data of shape (10, 2): the number of deaths, and on how many days there were that many. The second
+        column is what ``sample_weight`` takes. No classes.
+    """
+    header, rows = _read("hasselblad.csv")
+    return Dataset(
+        name="hasselblad",
+        data=_numbers(rows),
+        feature_names=tuple(header),
+        units=("deaths", "days"),
+        target=None,
+        target_names=(),
+        source="Hasselblad (1969), J. Amer. Statist. Assoc. 64, 1459-1471, after Schilling (1947)",
     )
 
 
@@ -107,6 +178,26 @@ def load_johnson_wichern() -> Dataset:
         target=None,
         target_names=(),
         source="Johnson and Wichern, Applied Multivariate Statistical Analysis, example 5.13",
+    )
+
+
+def load_linkage() -> Dataset:
+    """Return how many of 197 animals are in each of four classes, from Rao's linkage experiment.
+
+    Returns
+    -------
+    Dataset
+        With data of shape (1, 4): the counts of the classes. One row is one experiment.
+    """
+    header, rows = _read("linkage.csv")
+    return Dataset(
+        name="linkage",
+        data=_numbers(rows),
+        feature_names=tuple(header),
+        units=("animals",) * 4,
+        target=None,
+        target_names=(),
+        source="Rao (1965), Linear Statistical Inference, 368-369; Dempster, Laird and Rubin (1977), section 1",
     )
 
 

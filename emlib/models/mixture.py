@@ -113,6 +113,7 @@ class Mixture(Generic[Params, Sums]):
             raise TypeError(f"weight_prior must be a Dirichlet or None, got {weight_prior!r}")
         self.family: Family[Params, Sums] = as_family(component)
         self.weight_prior = weight_prior
+        self._expectation: Any = getattr(self.family, "expectation", None)
 
     def prepare(self, data: Any, sample_weight: ArrayLike | None = None) -> Rows:
         """Check data and weights.
@@ -162,10 +163,15 @@ class Mixture(Generic[Params, Sums]):
         ValueError
             If a row has density zero under every component.
         """
+        rows = data if isinstance(data, Rows) else self.prepare(data)
+        if self._expectation is not None:
+            found = self._expectation(theta.components, theta.weights, rows)
+            if found is not None:
+                sums, log_likelihood = found
+                return MixtureStatistics(sums.masses, sums), log_likelihood
         stats: Any = None
         log_likelihood = 0.0
         n_read = 0
-        rows = self.prepare(data)
         for x, weights in rows.chunks():
             part, value = self._chunk(theta, x, weights, rows, n_read)
             stats = part if stats is None else stats + part

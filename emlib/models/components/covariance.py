@@ -46,6 +46,8 @@ class CovarianceStructure(ABC):
     """How the covariances of M components in d dimensions are parametrised."""
 
     name: str
+    dense_products: bool
+    """Whether the products of two columns enter, or their squares only."""
 
     @abstractmethod
     def shape(self, n_components: int, dim: int) -> tuple[int, ...]:
@@ -81,7 +83,11 @@ class CovarianceStructure(ABC):
 
     @abstractmethod
     def whiten(self, factor: Factor, component: int, diff: FloatArray) -> FloatArray:
-        """Solve L z = diff for one component; ``diff`` is (d, n) and may be overwritten."""
+        """Solve L z = diff for one component, in place; ``diff`` is (d, n) and C-contiguous."""
+
+    @abstractmethod
+    def unwhiten(self, factor: Factor, first: FloatArray, second: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the first and second moments of deviations from those of the whitened ones."""
 
     @abstractmethod
     def dense(self, covariances: FloatArray, n_components: int, dim: int) -> FloatArray:
@@ -103,6 +109,8 @@ class CovarianceStructure(ABC):
 class _Matrices(CovarianceStructure):
     """Full covariance matrices: one a component, or one for all (tied)."""
 
+    dense_products = True
+
     def __init__(self, *, tied: bool) -> None:
         self.tied = tied
         self.name = "tied" if tied else "full"
@@ -111,7 +119,8 @@ class _Matrices(CovarianceStructure):
         return (dim, dim) if self.tied else (n_components, dim, dim)
 
     def second_moment(self, diff: FloatArray, weights: FloatArray) -> FloatArray:
-        return (diff * weights) @ diff.T
+        half = diff * np.sqrt(weights)
+        return half @ half.T  # NumPy sees one array twice and computes one triangle
 
     def outer(self, vectors: FloatArray) -> FloatArray:
         return vectors[:, :, None] * vectors[:, None, :]
@@ -168,6 +177,10 @@ class _Matrices(CovarianceStructure):
         solved: FloatArray = dtrsm(1.0, root.T, diff.T, side=1, lower=0, trans_a=0, overwrite_b=1)
         return solved.T
 
+    def unwhiten(self, factor: Factor, first: FloatArray, second: FloatArray) -> tuple[FloatArray, FloatArray]:
+        roots = factor.roots
+        return (roots @ first[:, :, None])[:, :, 0], roots @ second @ roots.swapaxes(1, 2)
+
     def share(self, matrix: FloatArray, n_components: int) -> FloatArray:
         return np.broadcast_to(matrix, self.shape(n_components, len(matrix)))
 
@@ -207,6 +220,8 @@ class _Matrices(CovarianceStructure):
 
 class _Variances(CovarianceStructure):
     """Diagonal covariances, one variance a column or (spherical) for all; one set a component or (tied) for all."""
+
+    dense_products = False
 
     def __init__(self, *, spherical: bool, tied: bool) -> None:
         self.spherical, self.tied = spherical, tied
@@ -267,7 +282,11 @@ class _Variances(CovarianceStructure):
         return Factor(np.sqrt(variances), log_det, 1.0)
 
     def whiten(self, factor: Factor, component: int, diff: FloatArray) -> FloatArray:
-        return diff / factor.roots[component][:, None]
+        diff /= factor.roots[component][:, None]
+        return diff
+
+    def unwhiten(self, factor: Factor, first: FloatArray, second: FloatArray) -> tuple[FloatArray, FloatArray]:
+        return first * factor.roots, second * factor.roots**2
 
     def dense(self, covariances: FloatArray, n_components: int, dim: int) -> FloatArray:
         return self._variances(covariances, n_components)[:, :, None] * np.eye(dim)

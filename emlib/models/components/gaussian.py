@@ -10,11 +10,13 @@ import numpy as np
 
 from emlib.errors import DegenerateComponent
 from emlib.models.components.covariance import EPS, REMEDY, Factor, covariance_structure
+from emlib.models.components.gaussian_engine import expectation
 from emlib.models.components.values import check_columns, frozen
 from emlib.priors import InverseWishart
 
 if TYPE_CHECKING:
     from emlib._types import FloatArray, IntArray
+    from emlib.rows import Rows
 
 LARGEST = 1e151  # its square, summed over a million rows, is still finite
 
@@ -251,6 +253,45 @@ class Gaussian:
             first.append(diff @ weights[m])
             second.append(self.structure.second_moment(diff, weights[m]))
         return GaussianStatistics(reference, masses, np.array(first), np.array(second))
+
+    def expectation(
+        self, theta: GaussianParameters, weights: FloatArray, rows: Rows
+    ) -> tuple[GaussianStatistics, float] | None:
+        """Return the statistics and the log-likelihood of a mixture in one pass over the rows.
+
+        Parameters
+        ----------
+        theta : GaussianParameters
+            Parameters of M components.
+        weights : ndarray of shape (M,)
+            Mixing weights.
+        rows : Rows
+            The data.
+
+        Returns
+        -------
+        statistics : GaussianStatistics
+            Moments about the means of `theta`.
+        log_likelihood : float
+            In nats.
+        None
+            In place of the two where a row is out of reach of every component: ``log_prob`` can say which.
+
+        Raises
+        ------
+        ValueError
+            If the parameters are of another covariance type or number of columns, or not as many as the weights.
+        DegenerateComponent
+            If a covariance is singular.
+        """
+        self._check_fits(theta, rows.x)
+        if len(weights) != len(theta.means):
+            return None
+        found = expectation(self.structure, theta, weights, rows)
+        if found is None:
+            return None
+        moments, log_likelihood = found
+        return GaussianStatistics(theta.means, *moments), log_likelihood
 
     def from_statistics(self, stats: GaussianStatistics) -> GaussianParameters:
         """Return the means and covariances that maximise Q (note, section 4, last display).

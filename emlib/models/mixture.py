@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 
 from emlib.models.components.separate import as_family
-from emlib.models.components.values import frozen
+from emlib.models.components.values import frozen, trusted
 from emlib.priors import Dirichlet
 from emlib.rows import Rows, as_rows
 
@@ -217,7 +217,7 @@ class Mixture(Generic[Params, Sums]):
         components = self.family.from_statistics(stats.components)
         masses = stats.masses
         weights = masses / masses.sum() if self.weight_prior is None else self.weight_prior.mode(masses)
-        return MixtureParameters(weights, components)
+        return trusted(MixtureParameters, weights=weights, components=components)
 
     def from_responsibilities(
         self, data: Any, responsibilities: ArrayLike, sample_weight: ArrayLike | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from emlib.priors import InverseWishart
 
 EPS = float(np.finfo(np.float64).eps)
+STEEP = 1e6  # the condition beyond which multiplying by an inverse is less exact than a triangular solve
+BLOCK = 16  # rows of a triangular matrix that are multiplied at once
 REMEDY = "Use covariance_floor, a covariance_prior, fewer components or another start."
 
 
@@ -40,6 +43,29 @@ class Factor:
     roots: FloatArray
     log_det: FloatArray
     condition: float
+
+    @cached_property
+    def inverse_roots(self) -> FloatArray:
+        """Inverses of the Cholesky factors, lower triangular."""
+        lengths = np.sqrt(np.einsum("kij,kij->ki", self.roots, self.roots))  # the units of the columns
+        return np.tril(np.linalg.inv(self.roots / lengths[:, :, None])) / lengths[:, None, :]
+
+
+def _blocks(dim: int) -> list[slice]:
+    """Return the rows of a triangular matrix in blocks."""
+    return [slice(start, min(start + BLOCK, dim)) for start in range(0, dim, BLOCK)]
+
+
+def _diagonals(blocks: FloatArray) -> FloatArray:
+    """Return the diagonals of contiguous matrices (k, d, d) as a view (k, d); np.diagonal takes longer."""
+    return blocks.reshape(len(blocks), -1)[:, :: blocks.shape[-1] + 1]
+
+
+def _correlations(blocks: FloatArray) -> FloatArray:
+    """Return the correlations of covariance matrices (k, d, d)."""
+    deviations = np.sqrt(_diagonals(blocks))
+    correlations: FloatArray = blocks / (deviations[:, :, None] * deviations[:, None, :])
+    return correlations
 
 
 class CovarianceStructure(ABC):
@@ -83,11 +109,23 @@ class CovarianceStructure(ABC):
 
     @abstractmethod
     def whiten(self, factor: Factor, component: int, diff: FloatArray) -> FloatArray:
-        """Solve L z = diff for one component, in place; ``diff`` is (d, n) and C-contiguous."""
+        """Solve L z = diff for one component; ``diff`` is (d, n) and may be overwritten."""
+
+    @abstractmethod
+    def whiten_all(self, factor: Factor, diffs: FloatArray, out: FloatArray) -> None:
+        """Solve L z = diff for all components into ``out``; ``diffs`` is (M, d, n) and may be overwritten."""
+
+    @abstractmethod
+    def second_moments(self, left: FloatArray, right: FloatArray) -> FloatArray:
+        """Return sums over the last axis of left times right, (M, d, n) both: (M, d, d) symmetric, or (M, d)."""
 
     @abstractmethod
     def unwhiten(self, factor: Factor, first: FloatArray, second: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the first and second moments of deviations from those of the whitened ones."""
+
+    @abstractmethod
+    def variances(self, covariances: FloatArray, n_components: int, dim: int) -> FloatArray:
+        """Return the variances of the columns under each component, (M, d) or broadcastable to it."""
 
     @abstractmethod
     def dense(self, covariances: FloatArray, n_components: int, dim: int) -> FloatArray:
@@ -134,7 +172,9 @@ class _Matrices(CovarianceStructure):
             dim = scatter.shape[-1]
             moment, count = moment + prior.scale_matrix(dim), count + prior.dof + dim + 1
         covariances: FloatArray = moment / count
-        return (covariances + covariances.swapaxes(-1, -2)) / 2
+        covariances = covariances + covariances.swapaxes(-1, -2)
+        covariances *= 0.5
+        return covariances
 
     def clip(self, covariances: FloatArray, floor: float) -> FloatArray:
         values, vectors = np.linalg.eigh(covariances)
@@ -145,24 +185,27 @@ class _Matrices(CovarianceStructure):
 
     def factor(self, covariances: FloatArray, n_components: int, dim: int) -> Factor:
         blocks = covariances.reshape(-1, dim, dim)
-        variances = np.diagonal(blocks, axis1=1, axis2=2)
-        self._refuse(~(variances > 0).all(axis=1), "has a variance that is not positive")
-        deviations = np.sqrt(variances)
-        # Cholesky of the correlation matrix: units of the columns then do not touch the condition.
-        correlations = blocks / (deviations[:, :, None] * deviations[:, None, :])
+        variances = _diagonals(blocks)
+        if not np.minimum.reduce(variances, axis=None) > 0:
+            self._refuse(~(variances > 0).all(axis=1), "has a variance that is not positive")
         try:
-            unit = np.linalg.cholesky(correlations)
+            roots = np.linalg.cholesky(blocks)
         except np.linalg.LinAlgError:
-            smallest = np.linalg.eigvalsh(correlations)[:, 0]
+            smallest = np.linalg.eigvalsh(_correlations(blocks))[:, 0]
             self._refuse(smallest <= smallest.min(), "has a covariance that is not positive definite")
-        pivots = np.diagonal(unit, axis1=1, axis2=2) ** 2
-        self._refuse(
-            pivots.min(axis=1) <= 16 * dim * EPS,
-            "has a singular covariance: its columns are linearly dependent to rounding",
-        )
-        roots = unit * deviations[:, :, None]
-        log_det = 2 * np.log(np.diagonal(roots, axis1=1, axis2=2)).sum(axis=1)
-        return Factor(roots, np.broadcast_to(log_det, (n_components,)), float(1 / pivots.min()))
+        diagonals = _diagonals(roots)
+        # Those of the correlation matrix: units of the columns then do not touch the condition.
+        pivots = diagonals * diagonals / variances
+        smallest_pivot = np.minimum.reduce(pivots, axis=None)
+        if not smallest_pivot > 16 * dim * EPS:
+            self._refuse(
+                ~(pivots.min(axis=1) > 16 * dim * EPS),
+                "has a singular covariance: its columns are linearly dependent to rounding",
+            )
+        log_det = 2 * np.add.reduce(np.log(diagonals), axis=1)
+        if self.tied:
+            log_det = np.broadcast_to(log_det, (n_components,))
+        return Factor(roots, log_det, float(1 / smallest_pivot))
 
     def _refuse(self, bad: BoolArray | np.bool_, reason: str) -> None:
         if bad.any():
@@ -177,12 +220,33 @@ class _Matrices(CovarianceStructure):
         solved: FloatArray = dtrsm(1.0, root.T, diff.T, side=1, lower=0, trans_a=0, overwrite_b=1)
         return solved.T
 
+    def whiten_all(self, factor: Factor, diffs: FloatArray, out: FloatArray) -> None:
+        if factor.condition > STEEP:
+            for m in range(len(diffs)):
+                out[m] = self.whiten(factor, m, diffs[m])
+            return
+        inverses = factor.inverse_roots
+        for rows in _blocks(diffs.shape[1]):  # of L^-1, whose entries right of the diagonal are zero
+            np.matmul(inverses[:, rows, : rows.stop], diffs[:, : rows.stop], out=out[:, rows])
+
+    def second_moments(self, left: FloatArray, right: FloatArray) -> FloatArray:
+        dim = left.shape[1]
+        moments = np.empty((len(left), dim, dim))
+        for rows in _blocks(dim):  # of the lower triangle, and mirrored to the upper
+            block = left[:, rows] @ right[:, : rows.stop].swapaxes(1, 2)
+            moments[:, rows, : rows.stop] = block
+            moments[:, : rows.start, rows] = block[:, :, : rows.start].swapaxes(1, 2)
+        return moments
+
     def unwhiten(self, factor: Factor, first: FloatArray, second: FloatArray) -> tuple[FloatArray, FloatArray]:
         roots = factor.roots
         return (roots @ first[:, :, None])[:, :, 0], roots @ second @ roots.swapaxes(1, 2)
 
     def share(self, matrix: FloatArray, n_components: int) -> FloatArray:
         return np.broadcast_to(matrix, self.shape(n_components, len(matrix)))
+
+    def variances(self, covariances: FloatArray, n_components: int, dim: int) -> FloatArray:
+        return _diagonals(covariances.reshape(-1, dim, dim))
 
     def dense(self, covariances: FloatArray, n_components: int, dim: int) -> FloatArray:
         return np.broadcast_to(covariances, (n_components, dim, dim))
@@ -268,13 +332,13 @@ class _Variances(CovarianceStructure):
     def clip(self, covariances: FloatArray, floor: float) -> FloatArray:
         return np.maximum(covariances, floor)
 
-    def _variances(self, covariances: FloatArray, n_components: int) -> FloatArray:
-        """Return the variances as (M, d) or (M, 1)."""
+    def variances(self, covariances: FloatArray, n_components: int, dim: int) -> FloatArray:
+        del dim
         variances = covariances.reshape(1 if self.tied else n_components, -1)
         return np.broadcast_to(variances, (n_components, variances.shape[1]))
 
     def factor(self, covariances: FloatArray, n_components: int, dim: int) -> Factor:
-        variances = self._variances(covariances, n_components)
+        variances = self.variances(covariances, n_components, dim)
         bad = ~(variances > 0).all(axis=1)
         if bad.any():
             raise DegenerateComponent(int(np.argmax(bad)), "has a variance that is not positive", REMEDY)
@@ -285,11 +349,18 @@ class _Variances(CovarianceStructure):
         diff /= factor.roots[component][:, None]
         return diff
 
+    def whiten_all(self, factor: Factor, diffs: FloatArray, out: FloatArray) -> None:
+        np.divide(diffs, factor.roots[:, :, None], out=out)
+
+    def second_moments(self, left: FloatArray, right: FloatArray) -> FloatArray:
+        moments: FloatArray = np.einsum("mdn,mdn->md", left, right)
+        return moments
+
     def unwhiten(self, factor: Factor, first: FloatArray, second: FloatArray) -> tuple[FloatArray, FloatArray]:
         return first * factor.roots, second * factor.roots**2
 
     def dense(self, covariances: FloatArray, n_components: int, dim: int) -> FloatArray:
-        return self._variances(covariances, n_components)[:, :, None] * np.eye(dim)
+        return self.variances(covariances, n_components, dim)[:, :, None] * np.eye(dim)
 
     def log_prior(self, covariances: FloatArray, dim: int, prior: InverseWishart) -> float:
         variances = covariances.reshape(-1, 1 if self.spherical else dim)

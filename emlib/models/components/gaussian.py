@@ -11,13 +11,14 @@ import numpy as np
 from emlib.errors import DegenerateComponent
 from emlib.models.components.covariance import EPS, REMEDY, Factor, covariance_structure
 from emlib.models.components.gaussian_engine import expectation
-from emlib.models.components.values import check_columns, frozen
+from emlib.models.components.values import check_columns, frozen, trusted
 from emlib.priors import InverseWishart
 
 if TYPE_CHECKING:
     from emlib._types import FloatArray, IntArray
     from emlib.rows import Rows
 
+SMALLEST_MASS = float(np.finfo(np.float64).tiny) / EPS
 LARGEST = 1e151  # its square, summed over a million rows, is still finite
 
 
@@ -312,34 +313,45 @@ class Gaussian:
             If a component lost its data or its covariance is singular.
         """
         masses = stats.masses
-        lost = ~(masses > np.finfo(np.float64).tiny / EPS)
-        if lost.any() and self.prior is None:
-            raise DegenerateComponent(
-                int(np.argmax(lost)),
-                "lost its data: the sum of its responsibilities is zero",
-                "Use fewer components or another start.",
-            )
-        # With a prior every mean of a component without data is a maximum; it keeps the one it had.
-        shift = stats.first / np.where(lost, 1.0, masses)[:, None]
+        divisors = masses
+        if not np.minimum.reduce(masses) > SMALLEST_MASS:
+            lost = ~(masses > SMALLEST_MASS)
+            if self.prior is None:
+                raise DegenerateComponent(
+                    int(np.argmax(lost)),
+                    "lost its data: the sum of its responsibilities is zero",
+                    "Use fewer components or another start.",
+                )
+            # With a prior every mean of a component without data is a maximum; it keeps the one it had.
+            divisors = np.where(lost, 1.0, masses)
+        shift = stats.first / divisors[:, None]
         means = stats.reference + shift
-        scatter = stats.second - masses.reshape(-1, *[1] * (stats.second.ndim - 1)) * self.structure.outer(shift)
+        correction = self.structure.outer(shift)
+        correction *= masses.reshape(-1, *[1] * (correction.ndim - 1))
+        scatter = stats.second - correction
         covariances = self.structure.estimate(scatter, masses, self.prior)
         if self.covariance_floor is not None:
             covariances = self.structure.clip(covariances, self.covariance_floor)
-        theta = GaussianParameters(means, covariances, self.covariance_type)
+        theta = trusted(
+            GaussianParameters, means=means, covariances=covariances, covariance_type=self.covariance_type
+        )
         self._refuse_collapsed(theta, scatter, masses)
         return theta
 
     def _refuse_collapsed(self, theta: GaussianParameters, scatter: FloatArray, masses: FloatArray) -> None:
         """Raise if a variance is at or below the resolution of the data, or a matrix is singular."""
-        center = masses @ theta.means / masses.sum()
-        total = self.structure.column_scatter(scatter).sum(axis=0) + masses @ (theta.means - center) ** 2
-        spread = np.sqrt(np.maximum(total, 0) / masses.sum())
-        resolution = (4 * EPS * (np.abs(theta.means) + spread)) ** 2
-        variances = np.diagonal(theta.dense_covariances, axis1=1, axis2=2)
-        collapsed = ~(variances > resolution).all(axis=1)
-        if collapsed.any():
-            raise DegenerateComponent(int(np.argmax(collapsed)), "collapsed: a variance of it fell to zero", REMEDY)
+        variances = self.structure.variances(theta.covariances, *theta.means.shape)
+        # No resolution (below) exceeds this: a spread is at most the largest deviation plus the reach of the means.
+        bound = 16 * EPS**2 * (2 * variances.max() + 10 * np.vdot(theta.means, theta.means))
+        if not variances.min() > bound:  # or something is NaN
+            theta = GaussianParameters(theta.means, theta.covariances, theta.covariance_type)
+            center = masses @ theta.means / masses.sum()
+            total = self.structure.column_scatter(scatter).sum(axis=0) + masses @ (theta.means - center) ** 2
+            spread = np.sqrt(np.maximum(total, 0) / masses.sum())
+            resolution = (4 * EPS * (np.abs(theta.means) + spread)) ** 2
+            collapsed = ~(variances > resolution).all(axis=1)
+            if collapsed.any():
+                raise DegenerateComponent(int(np.argmax(collapsed)), "collapsed: a variance of it fell to zero", REMEDY)
         _ = theta.factor  # computed here, so that a singular matrix is found in the M-step
 
     def shared_covariances(self, matrix: FloatArray, mass: float, n_components: int) -> FloatArray:

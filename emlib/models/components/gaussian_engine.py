@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     Sums = tuple[FloatArray, FloatArray, FloatArray]  # masses, first and second moments about the means
 
 CACHE = 3 << 18  # bytes of temporaries in a chunk: they stay in a core's own cache
+WHITE_CACHE = 5 << 19  # the same where whitened rows are kept for every component
 SMALL_PRODUCT = 1_000_000  # multiplications of a matrix product below which OpenBLAS neither packs nor starts threads
 KEPT = 3 << 19  # bytes of features that are kept between E-steps
-LOWEST = -700.0  # the exponential of less is clipped to that of this
+LOWEST = -600.0  # exponentials of less are clipped here: their products with features are no denormals then, which are slow
 FAINT = 1e-200  # a row whose densities sum to less, relative to the highest possible, is shifted by its own peak
 LOST = 1e-30  # a share of the rows below which clipped exponentials could show
 
@@ -189,17 +190,17 @@ def _by_whitening(
     factor = theta.factor
     with np.errstate(divide="ignore"):
         peaks = np.log(weights) - 0.5 * (factor.log_det + dim * LOG_TWO_PI)
-    size = max(64, CACHE // (8 * dim * (n_components + 2)) // 8 * 8)
+    size = max(64, WHITE_CACHE // (16 * dim * n_components) // 8 * 8)
+    space = [_aligned(n_components * dim * min(size, len(rows.x))) for _ in range(2)]
     masses, first, second = np.zeros(n_components), np.zeros((n_components, dim)), None
     log_likelihood = 0.0
-    space = _aligned(n_components * dim * min(size, len(rows.x)))
     for x, row_weights in rows.chunks(size):
-        columns = np.ascontiguousarray(x.T)
-        white = space[: n_components * x.size].reshape(n_components, dim, len(x))
-        joint = np.empty((n_components, len(x)))
-        for m, mean in enumerate(theta.means):
-            structure.whiten(factor, m, np.subtract(columns, mean[:, None], out=white[m]))
-            np.einsum("dn,dn->n", white[m], white[m], out=joint[m])
+        shape = n_components, dim, len(x)
+        diffs, white = (part[: n_components * x.size].reshape(shape) for part in space)
+        np.subtract(np.ascontiguousarray(x.T), theta.means[:, :, None], out=diffs)
+        structure.whiten_all(factor, diffs, white)
+        np.multiply(white, white, out=diffs)
+        joint = np.add.reduce(diffs, axis=1)
         joint *= -0.5
         joint += peaks[:, None]
         shift = joint.max(axis=0)
@@ -212,7 +213,7 @@ def _by_whitening(
         joint *= (1.0 if row_weights is None else row_weights) / total
         log_likelihood += float(log_density.sum() if row_weights is None else row_weights @ log_density)
         masses += joint.sum(axis=1)
-        first += np.einsum("mdn,mn->md", white, joint)
-        parts = np.array([structure.second_moment(white[m], joint[m]) for m in range(n_components)])
-        second = parts if second is None else second + parts
+        first += (white @ joint[:, :, None])[:, :, 0]
+        part = structure.second_moments(np.multiply(white, joint[:, None], out=diffs), white)
+        second = part if second is None else second + part
     return (masses, *structure.unwhiten(factor, first, second)), log_likelihood

@@ -7,6 +7,7 @@ and says honestly why it stopped.
 from __future__ import annotations
 
 import enum
+import math
 import numbers
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -258,7 +259,7 @@ class _Run(Generic[Theta, Stats]):
         before = self.state
         self._accept(before.number + 1, self.model.m_step(self.stats))
         fall = before.objective - self.state.objective
-        if fall > 0:
+        if fall > _usual_rounding(self.state.objective):  # the model's own bound takes a pass over the data
             rounding = self.rounding(before) + self.rounding(self.state)
             if fall > rounding:
                 after = self.state
@@ -268,7 +269,7 @@ class _Run(Generic[Theta, Stats]):
         """Make `theta` the current iterate; an interrupt leaves the previous state whole."""
         stats, log_likelihood = self.model.e_step(theta, self.data)
         objective = log_likelihood + self.log_prior(theta)
-        if not np.isfinite(objective):
+        if not math.isfinite(objective):
             raise ValueError(f"the log-likelihood is {log_likelihood} at iteration {number}; it must be finite")
         self.trace.append(objective)
         self.stats = stats
@@ -291,7 +292,7 @@ class _Run(Generic[Theta, Stats]):
 
     def rounding(self, state: Iteration[Theta]) -> float:
         """Return a bound on the rounding error of an iterate's objective."""
-        usual = 32 * EPS * max(1.0, abs(state.objective))
+        usual = _usual_rounding(state.objective)
         bound = getattr(self.model, "rounding", None)
         return usual if bound is None else max(usual, bound(state.theta, self.data))
 
@@ -314,6 +315,11 @@ class _Run(Generic[Theta, Stats]):
             message=message,
             distance=state.distance,
         )
+
+
+def _usual_rounding(objective: float) -> float:
+    """Return the rounding error that any sum of the size of the objective may have."""
+    return 32 * EPS * max(1.0, abs(objective))
 
 
 def _check_options(tol: Any, max_iter: Any) -> None:

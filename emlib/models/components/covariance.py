@@ -186,11 +186,10 @@ class _Matrices(CovarianceStructure):
     def factor(self, covariances: FloatArray, n_components: int, dim: int) -> Factor:
         blocks = covariances.reshape(-1, dim, dim)
         variances = _diagonals(blocks)
-        if not np.minimum.reduce(variances, axis=None) > 0:
-            self._refuse(~(variances > 0).all(axis=1), "has a variance that is not positive")
         try:
             roots = np.linalg.cholesky(blocks)
         except np.linalg.LinAlgError:
+            self._refuse(~(variances > 0).all(axis=1), "has a variance that is not positive")
             smallest = np.linalg.eigvalsh(_correlations(blocks))[:, 0]
             self._refuse(smallest <= smallest.min(), "has a covariance that is not positive definite")
         diagonals = _diagonals(roots)

@@ -314,7 +314,7 @@ class Gaussian:
         """
         masses = stats.masses
         divisors = masses
-        if not np.minimum.reduce(masses) > SMALLEST_MASS:
+        if not min(masses.tolist()) > SMALLEST_MASS:
             lost = ~(masses > SMALLEST_MASS)
             if self.prior is None:
                 raise DegenerateComponent(
@@ -342,8 +342,9 @@ class Gaussian:
         """Raise if a variance is at or below the resolution of the data, or a matrix is singular."""
         variances = self.structure.variances(theta.covariances, *theta.means.shape)
         # No resolution (below) exceeds this: a spread is at most the largest deviation plus the reach of the means.
-        bound = 16 * EPS**2 * (2 * variances.max() + 10 * np.vdot(theta.means, theta.means))
-        if not variances.min() > bound:  # or something is NaN
+        largest = np.maximum.reduce(variances, axis=None)
+        bound = 16 * EPS**2 * (2 * largest + 10 * np.vdot(theta.means, theta.means))
+        if not np.minimum.reduce(variances, axis=None) > bound:  # or something is NaN
             theta = GaussianParameters(theta.means, theta.covariances, theta.covariance_type)
             center = masses @ theta.means / masses.sum()
             total = self.structure.column_scatter(scatter).sum(axis=0) + masses @ (theta.means - center) ** 2

@@ -28,7 +28,7 @@ WHITE_CACHE = 5 << 19  # the same where whitened rows are kept for every compone
 SMALL_PRODUCT = 1_000_000  # multiplications of a matrix product below which OpenBLAS neither packs nor starts threads
 KEPT = 3 << 19  # bytes of features that are kept between E-steps
 LOWEST = -600.0  # exponentials of less are clipped here: their products with features are no denormals then, which are slow
-FAINT = 1e-200  # a row whose densities sum to less, relative to the highest possible, is shifted by its own peak
+FAINT = 1e-140  # a row whose densities sum to less, relative to the highest possible, is shifted by its own peak
 LOST = 1e-30  # a share of the rows below which clipped exponentials could show
 
 
@@ -73,7 +73,7 @@ def _by_features(
     features: Features, theta: GaussianParameters, weights: FloatArray, rows: Rows
 ) -> tuple[Sums, float] | None:
     """Return moments and log-likelihood by two matrix products a chunk; None where that is not accurate."""
-    if weights.min() < LOST:
+    if min(weights.tolist()) < LOST:
         return None
     frame = rows.memo.get("frame")
     if frame is None:
@@ -82,7 +82,7 @@ def _by_features(
     if not amplification <= MOST:
         return None
     peaks = np.log(weights) - 0.5 * theta.factor.log_det
-    highest = peaks.max()
+    highest = max(peaks.tolist())  # a list of a few numbers is quicker than a NumPy reduction
     coefficients[:, 0] += peaks - highest
     space = rows.memo.pop("space", None) or _Space(features, len(weights), len(rows.x))
     sums = np.zeros(coefficients.shape)
@@ -92,9 +92,10 @@ def _by_features(
         sums += part
         log_likelihood += value
     rows.memo["space"] = space
-    if sums[:, 0].min() < LOST * sums[:, 0].sum():
+    masses = sums[:, 0].tolist()
+    if min(masses) < LOST * sum(masses):
         return None
-    log_likelihood += rows.total_weight * (float(highest) - 0.5 * LOG_TWO_PI * theta.means.shape[1])
+    log_likelihood += rows.total_weight * (highest - 0.5 * LOG_TWO_PI * theta.means.shape[1])
     return features.moments(sums, theta, frame), log_likelihood
 
 
@@ -103,25 +104,26 @@ def _chunk(
 ) -> tuple[FloatArray, float]:
     """Return the sums of responsibilities times features, and of the log densities over the highest peak."""
     n = phi.shape[1]
-    joint, total = space.joint(n), space.total[:n]
+    joint, total, inverse = space.joint(n), space.total[:n], space.inverse[:n]
     np.matmul(coefficients, phi, out=joint)
     shift = None
     _exponentials(joint, total)
-    if np.minimum.reduce(total) < FAINT:
+    np.divide(1.0, total, out=inverse)
+    if not np.vdot(inverse, inverse) < FAINT**-2:  # quicker than the minimum
         np.matmul(coefficients, phi, out=joint)
         shift = joint.max(axis=0)
         joint -= shift
         _exponentials(joint, total)
-    log_density = np.log(total)
+        np.divide(1.0, total, out=inverse)
+    log_density = np.log(total, out=total)
     if shift is not None:
         log_density += shift
     if row_weights is None:
-        np.divide(1.0, total, out=total)
-        value = np.add.reduce(log_density)
+        value = np.vdot(phi[0], log_density)  # row 0 of the features is 1
     else:
-        np.divide(row_weights, total, out=total)
-        value = row_weights @ log_density
-    joint *= total
+        inverse *= row_weights
+        value = np.vdot(row_weights, log_density)
+    joint *= inverse
     return np.matmul(joint, phi.T), float(value)
 
 
@@ -161,12 +163,12 @@ class _Space:
     """Arrays that every chunk of every E-step uses again."""
 
     def __init__(self, features: Features, n_components: int, n: int) -> None:
-        width = features.n_rows + features.dim + n_components + 2
+        width = features.n_rows + features.dim + n_components + 3
         most = min(CACHE // (8 * width), SMALL_PRODUCT // (n_components * features.n_features))
         self.size = min(n, max(64, most // 8 * 8))
         self.n_components = n_components
         self._joint = _aligned(n_components * self.size)
-        self.total = _aligned(self.size)
+        self.total, self.inverse = _aligned(self.size), _aligned(self.size)
         self.features = _aligned(features.n_rows * self.size)
         self.deviations = _aligned(features.dim * self.size)
 

@@ -259,7 +259,7 @@ class Mixture(Generic[Params, Sums]):
             weighted = weighted[rows.numbers]
         if rows.weights is not None:
             weighted *= rows.weights[:, None]
-        stats = self.family.statistics(None, rows.x, weighted)
+        stats = self.family.statistics(None, np.asarray(rows.x, dtype=np.float64), weighted)
         return self.m_step(MixtureStatistics(weighted.sum(axis=0), stats))
 
     def check_start(self, theta: MixtureParameters[Params]) -> None:
@@ -332,7 +332,7 @@ class Mixture(Generic[Params, Sums]):
         ndarray of shape (n, M)
             In nats; -inf where a component excludes a row.
         """
-        return self._log_joint(theta, self.prepare(data).x)
+        return np.concatenate([self._log_joint(theta, x) for x, _ in self.prepare(data).chunks()])
 
     def _log_joint(self, theta: MixtureParameters[Params], x: FloatArray) -> FloatArray:
         """Return log alpha_m + log p_m(x_i) for checked rows."""
@@ -384,10 +384,11 @@ class Mixture(Generic[Params, Sums]):
             If a row has density zero under every component.
         """
         rows = self.prepare(data)
-        log_joint = self._log_joint(theta, rows.x)
+        log_joint = self.log_joint(theta, rows)
         log_density = log_sum_exp(log_joint)
         _refuse_impossible(log_density, rows, 0)
-        return np.exp(log_joint - log_density[:, None])
+        log_joint -= log_density[:, None]
+        return np.exp(log_joint, out=log_joint)
 
     def sample(self, theta: MixtureParameters[Params], n: int, rng: np.random.Generator) -> tuple[FloatArray, IntArray]:
         """Draw rows from the mixture, in random order.
@@ -509,7 +510,7 @@ class Mixture(Generic[Params, Sums]):
             The row of the user's data, counted from 0; None if the component has a weight of zero.
         """
         rows = self.prepare(data)
-        log_joint = self._log_joint(theta, rows.x)
+        log_joint = self.log_joint(theta, rows)
         score = 2 * log_joint[:, component] - log_sum_exp(log_joint)
         return rows.number(int(np.argmax(score))) if np.isfinite(score).any() else None
 

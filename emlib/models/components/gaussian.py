@@ -10,13 +10,13 @@ import numpy as np
 
 from emlib.errors import DegenerateComponent
 from emlib.models.components.covariance import EPS, REMEDY, Factor, covariance_structure
-from emlib.models.components.gaussian_engine import expectation
+from emlib.models.components.gaussian_engine import amplification, expectation
 from emlib.models.components.values import check_columns, frozen, trusted
 from emlib.priors import InverseWishart
+from emlib.rows import Rows
 
 if TYPE_CHECKING:
     from emlib._types import FloatArray, IntArray
-    from emlib.rows import Rows
 
 SMALLEST_MASS = float(np.finfo(np.float64).tiny) / EPS
 LARGEST = 1e151  # its square, summed over a million rows, is still finite
@@ -169,14 +169,15 @@ class Gaussian:
         ValueError
             Naming the first row and column beyond 1e151, or a column that varies by less than 1e-151.
         """
-        large = np.abs(x) > LARGEST
+        low, high = x.min(axis=0).astype(np.float64), x.max(axis=0).astype(np.float64)
+        large = np.maximum(high, -low) > LARGEST
         if large.any():
-            row, column = (int(k) for k in np.argwhere(large)[0])
+            row, column = (int(k) for k in np.argwhere(np.abs(x) > LARGEST)[0])
             raise ValueError(
                 f"row {row}, column {column} is {x[row, column]:g}: squares of numbers beyond {LARGEST:g} overflow. "
                 "Rescale the column."
             )
-        spread = np.ptp(x, axis=0)
+        spread = high - low
         small = (spread > 0) & (spread < 1 / LARGEST)
         if small.any():
             column = int(np.argmax(small))
@@ -440,11 +441,11 @@ class Gaussian:
         -------
         ndarray of shape (n,)
             Number of columns times the condition number of the worst covariance plus the largest mean in
-            standard deviations.
+            standard deviations plus what the features of the E-step amplify.
         """
         deviations = np.sqrt(np.diagonal(theta.dense_covariances, axis1=1, axis2=2))
         amplified = theta.factor.condition + float((np.abs(theta.means) / deviations).max())
-        return np.full(len(x), x.shape[1] * amplified)
+        return np.full(len(x), x.shape[1] * (amplified + amplification(self.structure, theta, Rows(x))))
 
     def sample(self, theta: GaussianParameters, labels: IntArray, rng: np.random.Generator) -> FloatArray:
         """Draw one row from the component of each label.

@@ -55,12 +55,38 @@ def expectation(
     log_likelihood : float
         In nats.
     """
-    dim = theta.means.shape[1]
-    features = features_of(structure.dense_products, dim)
-    found = None
-    if features.n_features <= 2 * dim + 1 or len(weights) * 170 >= dim**2:
-        found = _by_features(features, theta, weights, rows)
+    features = _features(structure, theta)
+    found = None if features is None else _by_features(features, theta, weights, rows)
     return _by_whitening(structure, theta, weights, rows) if found is None else found
+
+
+def amplification(structure: CovarianceStructure, theta: GaussianParameters, rows: Rows) -> float:
+    """Return a bound on what the E-step multiplies rounding errors by; 0 where it whitens.
+
+    Parameters
+    ----------
+    structure : CovarianceStructure
+        The form of the covariances.
+    theta : GaussianParameters
+        Parameters of M components.
+    rows : Rows
+        The data.
+
+    Returns
+    -------
+    float
+        At most MOST.
+    """
+    features = _features(structure, theta)
+    bound = 0.0 if features is None else features.coefficients(theta, frame_of(rows))[1]
+    return bound if bound <= MOST else 0.0
+
+
+def _features(structure: CovarianceStructure, theta: GaussianParameters) -> Features | None:
+    """Return the features to use; None where there are so many of them that whitening is quicker."""
+    n_components, dim = theta.means.shape
+    few = not structure.dense_products or 170 * n_components >= dim**2
+    return features_of(structure.dense_products, dim) if few else None
 
 
 @lru_cache(maxsize=64)
@@ -84,7 +110,9 @@ def _by_features(
     peaks = np.log(weights) - 0.5 * theta.factor.log_det
     highest = max(peaks.tolist())  # a list of a few numbers is quicker than a NumPy reduction
     coefficients[:, 0] += peaks - highest
-    space = rows.memo.pop("space", None) or _Space(features, len(weights), len(rows.x))
+    space = rows.memo.pop("space", None)  # taken, so that two threads never write to one
+    if space is None or space.of != (features, len(weights)):
+        space = _Space(features, len(weights), len(rows.x))
     sums = np.zeros(coefficients.shape)
     log_likelihood = 0.0
     for phi, row_weights in _chunks_of_features(features, frame, rows, space):
@@ -139,7 +167,7 @@ def _chunks_of_features(
 ) -> Iterator[tuple[FloatArray, FloatArray | None]]:
     """Yield the features and the weights of one chunk after the other, from the memo where they are kept."""
     kept = rows.memo.get("features")
-    if kept is not None and kept[0] is features:
+    if kept is not None and kept[0] == (features, space.size):
         yield from kept[1]
         return
     keep = features.n_rows * len(rows.x) * 8 <= KEPT
@@ -156,7 +184,7 @@ def _chunks_of_features(
             made.append((phi, row_weights))
         yield phi, row_weights
     if keep:
-        rows.memo["features"] = (features, made)
+        rows.memo["features"] = (features, space.size), made
 
 
 class _Space:
@@ -166,7 +194,7 @@ class _Space:
         width = features.n_rows + features.dim + n_components + 3
         most = min(CACHE // (8 * width), SMALL_PRODUCT // (n_components * features.n_features))
         self.size = min(n, max(64, most // 8 * 8))
-        self.n_components = n_components
+        self.of = features, n_components
         self._joint = _aligned(n_components * self.size)
         self.total, self.inverse = _aligned(self.size), _aligned(self.size)
         self.features = _aligned(features.n_rows * self.size)
@@ -174,7 +202,8 @@ class _Space:
 
     def joint(self, n: int) -> FloatArray:
         """Return the (M, n) array of log joint densities."""
-        return self._joint[: self.n_components * n].reshape(self.n_components, n)
+        n_components = self.of[1]
+        return self._joint[: n_components * n].reshape(n_components, n)
 
 
 def _aligned(n: int) -> FloatArray:

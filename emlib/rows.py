@@ -138,7 +138,9 @@ def _as_matrix(data: Any) -> FloatArray:
         if not finite.all():
             row, column = (int(k) for k in np.argwhere(~finite)[0])
             kind = "NaN" if np.isnan(x[start + row, column]) else "inf (infinity)"
-            raise ValueError(f"the data contain {kind}, first at row {start + row}, column {column}: remove or impute it")
+            raise ValueError(
+                f"the data contain {kind}, first at row {start + row}, column {column}: remove or impute it"
+            )
     return x
 
 

@@ -585,12 +585,12 @@ def joint_densities(joint: Any, total: Any) -> None:
 
 
 def engine_drops_row_weights(patch: Patch) -> None:
-    original = gaussian_engine._chunk
+    original = gaussian_engine._Work.chunk
 
-    def chunk(coefficients: Any, phi: Any, _row_weights: Any, space: Any) -> Any:
-        return original(coefficients, phi, None, space)
+    def chunk(self: Any, coefficients: Any, phi: Any, _row_weights: Any) -> Any:
+        return original(self, coefficients, phi, None)
 
-    patch.setattr(gaussian_engine, "_chunk", chunk)
+    patch.setattr(gaussian_engine._Work, "chunk", chunk)
 
 
 def features_about_the_origin(patch: Patch) -> None:
@@ -600,14 +600,12 @@ def features_about_the_origin(patch: Patch) -> None:
 
 
 def products_counted_once(patch: Patch) -> None:
-    original = gaussian_features.Products.__init__
+    original = gaussian_features.product_table
 
-    def init(self: Any, dim: int) -> None:
-        original(self, dim)
-        self.multiplicity = np.full_like(self.multiplicity, -0.5)
+    def table(dim: int) -> Any:
+        return original(dim)._replace(multiplicity=np.full_like(original(dim).multiplicity, -0.5))
 
-    patch.setattr(gaussian_features.Products, "__init__", init)
-    patch.setattr(gaussian_engine, "features_of", gaussian_engine.features_of.__wrapped__)
+    patch.setattr(gaussian_features, "product_table", table)
 
 
 def means_not_moved_back(kind: Any) -> Plant:
@@ -616,8 +614,8 @@ def means_not_moved_back(kind: Any) -> Plant:
     def plant(patch: Patch) -> None:
         original = kind.moments
 
-        def moments(self: Any, sums: Any, theta: Any, frame: Any) -> Any:
-            return original(self, sums, replace(theta, means=0 * theta.means + frame.center), frame)
+        def moments(self: Any, sums: Any, theta: Any) -> Any:
+            return original(self, sums, replace(theta, means=0 * theta.means + self.frame.center))
 
         patch.setattr(kind, "moments", moments)
 

@@ -2,7 +2,7 @@
 
 Each structure says how second moments are gathered, how a covariance is estimated from them (note,
 section 4, last display; tied, diagonal and spherical by the same argument with fewer free entries),
-and how deviations are whitened: always by a Cholesky factor and a triangular solve, never by an inverse.
+and how deviations are whitened: by a Cholesky factor, and by its inverse only where it is well conditioned.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ class _Matrices(CovarianceStructure):
         blocks = covariances.reshape(-1, dim, dim)
         variances = _diagonals(blocks)
         try:
-            roots = np.linalg.cholesky(blocks)
+            roots: FloatArray = np.linalg.cholesky(blocks)
         except np.linalg.LinAlgError:
             self._refuse(~(variances > 0).all(axis=1), "has a variance that is not positive")
             smallest = np.linalg.eigvalsh(_correlations(blocks))[:, 0]
@@ -245,6 +245,7 @@ class _Matrices(CovarianceStructure):
         return np.broadcast_to(matrix, self.shape(n_components, len(matrix)))
 
     def variances(self, covariances: FloatArray, n_components: int, dim: int) -> FloatArray:
+        del n_components
         return _diagonals(covariances.reshape(-1, dim, dim))
 
     def dense(self, covariances: FloatArray, n_components: int, dim: int) -> FloatArray:

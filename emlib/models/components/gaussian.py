@@ -333,9 +333,7 @@ class Gaussian:
         covariances = self.structure.estimate(scatter, masses, self.prior)
         if self.covariance_floor is not None:
             covariances = self.structure.clip(covariances, self.covariance_floor)
-        theta = trusted(
-            GaussianParameters, means=means, covariances=covariances, covariance_type=self.covariance_type
-        )
+        theta = trusted(GaussianParameters, means=means, covariances=covariances, covariance_type=self.covariance_type)
         self._refuse_collapsed(theta, scatter, masses)
         return theta
 

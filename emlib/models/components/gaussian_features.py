@@ -8,16 +8,18 @@ statistics. Both kinds are in the coordinates z of a :class:`emlib.frame.Frame`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from emlib._types import FloatArray
+    from emlib._types import FloatArray, IntArray
     from emlib.frame import Frame
     from emlib.models.components.gaussian import GaussianParameters
 
-LOG_TWO_PI = float(np.log(2 * np.pi))
+MOST = 3e5
+"""The amplification of rounding errors up to which features are used; errors then stay below 1e-10."""
 
 
 class Products:
@@ -25,29 +27,26 @@ class Products:
 
     Parameters
     ----------
-    dim : int
-        Number of columns d.
+    frame : Frame
+        The coordinates.
+    n_components : int
+        Number of components M.
     """
 
-    def __init__(self, dim: int) -> None:
-        self.dim = dim
-        shifts = range(dim // 2 + 1)
-        # Products are made by whole shifts, z_i z_(i + k mod d): d // 2 + 1 multiplications of contiguous blocks.
-        pairs = [(i, (i + k) % dim) for k in shifts for i in range(self._block(k))]
-        left = np.array([0] + [i + 1 for i, _ in pairs] + [0] * dim)
-        right = np.array([0] + [j + 1 for _, j in pairs] + list(range(1, dim + 1)))
-        self.n_features = len(left)
+    def __init__(self, frame: Frame, n_components: int) -> None:
+        self.frame = frame
+        self.dim = dim = len(frame.center)
+        self.table = product_table(dim)
+        self.n_features = len(self.table.entry)
         self.n_rows = self.n_features + dim // 2  # the first columns once more, so that shifts do not wrap
-        self.entry = left * (dim + 1) + right
-        self.feature = np.empty((dim + 1, dim + 1), dtype=np.intp)
-        self.feature[left, right] = self.feature[right, left] = np.arange(self.n_features)
-        self.multiplicity = np.where(left == right, -0.5, -1.0)
+        self._given = np.empty((n_components, dim, dim + 1))
+        self._factor = np.zeros((n_components, dim + 1, dim + 1))
+        self._factor[:, 0, 0] = 1.0
+        self._back = np.zeros((n_components, dim + 1, dim + 1))
+        self._back[:, 0, 0] = 1.0
+        self._back[:, 1:, 1:] = frame.root
 
-    def _block(self, shift: int) -> int:
-        """Return how many products a shift has; half the number of columns repeats itself."""
-        return self.dim // 2 if self.dim > 1 and 2 * shift == self.dim else self.dim
-
-    def fill(self, features: FloatArray, deviations: FloatArray, frame: Frame) -> None:
+    def fill(self, features: FloatArray, deviations: FloatArray) -> None:
         """Write the features of a chunk.
 
         Parameters
@@ -56,19 +55,17 @@ class Products:
             Written; row 0 is 1 already.
         deviations : ndarray of shape (d, n)
             The rows minus the center of the frame.
-        frame : Frame
-            The coordinates.
         """
         first = self.n_features - self.dim
-        columns = np.matmul(frame.whitener, deviations, out=features[first : self.n_features])
+        columns = np.matmul(self.frame.whitener, deviations, out=features[first : self.n_features])
         features[self.n_features :] = columns[: self.dim // 2]
         at = 1
         for shift in range(self.dim // 2 + 1):
-            n = self._block(shift)
+            n = _n_products(self.dim, shift)
             np.multiply(columns[:n], features[first + shift : first + shift + n], out=features[at : at + n])
             at += n
 
-    def coefficients(self, theta: GaussianParameters, frame: Frame) -> tuple[FloatArray, float]:
+    def coefficients(self, theta: GaussianParameters) -> tuple[FloatArray, float]:
         """Return minus half the squared distances to the means, as coefficients of the features.
 
         With one column more, ``[[1, 0], [nu, L]]`` is the Cholesky factor of a component in z, mean and all; its
@@ -78,8 +75,6 @@ class Products:
         ----------
         theta : GaussianParameters
             Parameters of M components.
-        frame : Frame
-            The coordinates.
 
         Returns
         -------
@@ -88,26 +83,22 @@ class Products:
         amplification : float
             Bound on what a rounding error of the features is multiplied by.
         """
-        n_components, dim = theta.means.shape
-        factor = np.zeros((n_components, dim + 1, dim + 1))
-        factor[:, 0, 0] = 1.0
-        white = factor[:, 1:]
-        white[:, :, 1:] = frame.whitener @ theta.factor.roots
-        white[:, :, 0] = (theta.means - frame.center) @ frame.whitener.T
+        given, factor = self._given, self._factor
+        np.subtract(theta.means, self.frame.center, out=given[:, :, 0])
+        given[:, :, 1:] = theta.factor.roots
+        np.matmul(self.frame.whitener, given, out=factor[:, 1:])
         inverse = np.linalg.inv(factor)
         amplification = np.vdot(factor, factor) * np.vdot(inverse, inverse)
         if amplification > MOST:  # the sums over components are a bound that is quick to have; look closer
             sizes = np.einsum("mij,mij->m", factor, factor) * np.einsum("mij,mij->m", inverse, inverse)
-            amplification = sizes.max() / (dim + 1)
+            amplification = sizes.max() / (self.dim + 1)
         half = inverse[:, 1:]
         form = half.swapaxes(1, 2) @ half
-        coefficients = form.reshape(n_components, -1).take(self.entry, axis=1)
-        coefficients *= self.multiplicity
+        coefficients = form.reshape(len(form), -1).take(self.table.entry, axis=1)
+        coefficients *= self.table.multiplicity
         return coefficients, float(amplification)
 
-    def moments(
-        self, sums: FloatArray, theta: GaussianParameters, frame: Frame
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def moments(self, sums: FloatArray, theta: GaussianParameters) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return the masses, and the first and second moments about the means, in the units of the data.
 
         Parameters
@@ -116,8 +107,6 @@ class Products:
             Sums of responsibilities times features.
         theta : GaussianParameters
             Gives the means.
-        frame : Frame
-            The coordinates.
 
         Returns
         -------
@@ -128,13 +117,57 @@ class Products:
         second : ndarray of shape (M, d, d)
             Second moments.
         """
-        n_components, dim = theta.means.shape
-        back = np.zeros((n_components, dim + 1, dim + 1))  # maps (1, z) to (1, x - mean)
-        back[:, 0, 0] = 1.0
-        back[:, 1:, 0] = frame.center - theta.means
-        back[:, 1:, 1:] = frame.root
-        moments = back @ sums.take(self.feature, axis=1) @ back.swapaxes(1, 2)
+        back = self._back  # maps (1, z) to (1, x - mean)
+        np.subtract(self.frame.center, theta.means, out=back[:, 1:, 0])
+        moments = back @ sums.take(self.table.feature, axis=1) @ back.swapaxes(1, 2)
         return sums[:, 0], moments[:, 1:, 0], moments[:, 1:, 1:]
+
+
+class ProductTable(NamedTuple):
+    """Where the products of the columns of (1, z) stand among the features.
+
+    Attributes
+    ----------
+    entry : ndarray of int, shape (n_features,)
+        Entry of the flattened (d + 1, d + 1) matrix of products that each feature is.
+    feature : ndarray of int, shape (d + 1, d + 1)
+        Feature that each entry is.
+    multiplicity : ndarray of shape (n_features,)
+        Minus half the number of entries that each feature stands for.
+    """
+
+    entry: IntArray
+    feature: IntArray
+    multiplicity: FloatArray
+
+
+@lru_cache(maxsize=64)
+def product_table(dim: int) -> ProductTable:
+    """Return the table of a number of columns.
+
+    Products are made by whole shifts, z_i z_(i + k mod d): d // 2 + 1 multiplications of contiguous blocks.
+
+    Parameters
+    ----------
+    dim : int
+        Number of columns d.
+
+    Returns
+    -------
+    ProductTable
+        The table.
+    """
+    pairs = [(i, (i + k) % dim) for k in range(dim // 2 + 1) for i in range(_n_products(dim, k))]
+    left = np.array([0, *(i + 1 for i, _ in pairs), *[0] * dim])
+    right = np.array([0, *(j + 1 for _, j in pairs), *range(1, dim + 1)])
+    feature = np.empty((dim + 1, dim + 1), dtype=np.int64)
+    feature[left, right] = feature[right, left] = np.arange(len(left))
+    return ProductTable(left * (dim + 1) + right, feature, np.where(left == right, -0.5, -1.0))
+
+
+def _n_products(dim: int, shift: int) -> int:
+    """Return how many products a shift has; half the number of columns repeats itself."""
+    return dim // 2 if dim > 1 and 2 * shift == dim else dim
 
 
 class Squares:
@@ -142,15 +175,19 @@ class Squares:
 
     Parameters
     ----------
-    dim : int
-        Number of columns d.
+    frame : Frame
+        The coordinates; only its center and units are used.
+    n_components : int
+        Number of components M.
     """
 
-    def __init__(self, dim: int) -> None:
-        self.dim = dim
-        self.n_features = self.n_rows = 2 * dim + 1
+    def __init__(self, frame: Frame, n_components: int) -> None:
+        del n_components
+        self.frame = frame
+        self.dim = len(frame.center)
+        self.n_features = self.n_rows = 2 * self.dim + 1
 
-    def fill(self, features: FloatArray, deviations: FloatArray, frame: Frame) -> None:
+    def fill(self, features: FloatArray, deviations: FloatArray) -> None:
         """Write the features of a chunk.
 
         Parameters
@@ -159,21 +196,17 @@ class Squares:
             Written; row 0 is 1 already.
         deviations : ndarray of shape (d, n)
             The rows minus the center of the frame.
-        frame : Frame
-            The coordinates; only its units are used.
         """
-        columns = np.divide(deviations, frame.units[:, None], out=features[self.dim + 1 :])
+        columns = np.divide(deviations, self.frame.units[:, None], out=features[self.dim + 1 :])
         np.multiply(columns, columns, out=features[1 : self.dim + 1])
 
-    def coefficients(self, theta: GaussianParameters, frame: Frame) -> tuple[FloatArray, float]:
+    def coefficients(self, theta: GaussianParameters) -> tuple[FloatArray, float]:
         """Return minus half the squared distances to the means, as coefficients of the features.
 
         Parameters
         ----------
         theta : GaussianParameters
             Parameters of M components.
-        frame : Frame
-            The coordinates.
 
         Returns
         -------
@@ -182,7 +215,7 @@ class Squares:
         amplification : float
             Bound on what a rounding error of the features is multiplied by.
         """
-        dim = self.dim
+        dim, frame = self.dim, self.frame
         means = (theta.means - frame.center) / frame.units
         precisions = (frame.units / theta.factor.roots) ** 2
         coefficients = np.empty((len(means), self.n_features))
@@ -191,9 +224,7 @@ class Squares:
         coefficients[:, 0] = -0.5 * np.einsum("md,md->m", means, coefficients[:, dim + 1 :])
         return coefficients, float((precisions * (1 + means**2)).max())
 
-    def moments(
-        self, sums: FloatArray, theta: GaussianParameters, frame: Frame
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def moments(self, sums: FloatArray, theta: GaussianParameters) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return the masses, and the first and second moments about the means, in the units of the data.
 
         Parameters
@@ -202,8 +233,6 @@ class Squares:
             Sums of responsibilities times features.
         theta : GaussianParameters
             Gives the means.
-        frame : Frame
-            The coordinates.
 
         Returns
         -------
@@ -214,13 +243,9 @@ class Squares:
         second : ndarray of shape (M, d)
             Diagonals of the second moments.
         """
-        dim = self.dim
+        dim, frame = self.dim, self.frame
         masses, squares, columns = sums[:, :1], sums[:, 1 : dim + 1], sums[:, dim + 1 :]
         means = (theta.means - frame.center) / frame.units
         first = columns - masses * means
         second = squares - means * (columns + first)
         return masses[:, 0], first * frame.units, second * frame.units**2
-
-
-MOST = 3e5
-"""Where an amplification is above this the features are not used; the engine's docstring says why."""

@@ -56,14 +56,25 @@ def _blocks(dim: int) -> list[slice]:
     return [slice(start, min(start + BLOCK, dim)) for start in range(0, dim, BLOCK)]
 
 
-def _diagonals(blocks: FloatArray) -> FloatArray:
-    """Return the diagonals of contiguous matrices (k, d, d) as a view (k, d); np.diagonal takes longer."""
+def diagonals(blocks: FloatArray) -> FloatArray:
+    """Return the diagonals of matrices, as a view that np.diagonal takes longer to make.
+
+    Parameters
+    ----------
+    blocks : ndarray of shape (k, d, d)
+        Contiguous.
+
+    Returns
+    -------
+    ndarray of shape (k, d)
+        The diagonals.
+    """
     return blocks.reshape(len(blocks), -1)[:, :: blocks.shape[-1] + 1]
 
 
 def _correlations(blocks: FloatArray) -> FloatArray:
     """Return the correlations of covariance matrices (k, d, d)."""
-    deviations = np.sqrt(_diagonals(blocks))
+    deviations = np.sqrt(diagonals(blocks))
     correlations: FloatArray = blocks / (deviations[:, :, None] * deviations[:, None, :])
     return correlations
 
@@ -185,23 +196,23 @@ class _Matrices(CovarianceStructure):
 
     def factor(self, covariances: FloatArray, n_components: int, dim: int) -> Factor:
         blocks = covariances.reshape(-1, dim, dim)
-        variances = _diagonals(blocks)
+        variances = diagonals(blocks)
         try:
-            roots: FloatArray = np.linalg.cholesky(blocks)
+            roots: FloatArray = np.linalg.cholesky(blocks).astype(np.float64, copy=False)
         except np.linalg.LinAlgError:
             self._refuse(~(variances > 0).all(axis=1), "has a variance that is not positive")
             smallest = np.linalg.eigvalsh(_correlations(blocks))[:, 0]
             self._refuse(smallest <= smallest.min(), "has a covariance that is not positive definite")
-        diagonals = _diagonals(roots)
+        of_roots = diagonals(roots)
         # Those of the correlation matrix: units of the columns then do not touch the condition.
-        pivots = diagonals * diagonals / variances
+        pivots = of_roots * of_roots / variances
         smallest_pivot = np.minimum.reduce(pivots, axis=None)
         if not smallest_pivot > 16 * dim * EPS:
             self._refuse(
                 ~(pivots.min(axis=1) > 16 * dim * EPS),
                 "has a singular covariance: its columns are linearly dependent to rounding",
             )
-        log_det = 2 * np.add.reduce(np.log(diagonals), axis=1)
+        log_det = 2 * np.add.reduce(np.log(of_roots), axis=1)
         if self.tied:
             log_det = np.broadcast_to(log_det, (n_components,))
         return Factor(roots, log_det, float(1 / smallest_pivot))
@@ -246,7 +257,7 @@ class _Matrices(CovarianceStructure):
 
     def variances(self, covariances: FloatArray, n_components: int, dim: int) -> FloatArray:
         del n_components
-        return _diagonals(covariances.reshape(-1, dim, dim))
+        return diagonals(covariances.reshape(-1, dim, dim))
 
     def dense(self, covariances: FloatArray, n_components: int, dim: int) -> FloatArray:
         return np.broadcast_to(covariances, (n_components, dim, dim))

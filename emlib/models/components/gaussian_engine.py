@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from emlib.rows import Rows
 
     Features = Products | Squares
-    Moments = tuple[FloatArray, FloatArray, FloatArray]  # masses, first and second moments about the means
+    from emlib.models.components.gaussian_features import Moments
 
 CACHE = 1 << 20  # bytes of arrays that a chunk uses: a core's own cache
 SMALL_PRODUCT = 1_000_000  # multiplications of one matrix product
@@ -62,6 +62,7 @@ WIDE = 128  # features from which on the responsibilities are transposed for the
 LOWEST = -600.0  # exponentials of less are clipped, also so that their products with features are no denormals
 FAINT = 1e-140  # the density of a row, relative to the highest peak, below which its own maximum is subtracted
 LOST = 1e-30  # the share of all rows below which the mass of a component may show the clip
+ZERO = -675.0  # exponentials of less are zero where no clip may show: too small for any mass, and soon denormal
 LOG_TWO_PI = float(np.log(2 * np.pi))
 
 
@@ -174,8 +175,10 @@ class _Work:
         masses = sums[:, 0].tolist()
         if min(masses) < LOST * sum(masses):
             return None
-        log_likelihood += rows.total_weight * (highest - 0.5 * LOG_TWO_PI * theta.means.shape[1])
-        return self.features.moments(sums, theta), log_likelihood
+        moments = self.features.moments(sums, theta)
+        if moments is None:
+            return None
+        return moments, log_likelihood + rows.total_weight * (highest - 0.5 * LOG_TWO_PI * theta.means.shape[1])
 
     def chunks(self, rows: Rows) -> Iterator[tuple[FloatArray, FloatArray | None]]:
         """Yield the features and the weights of one chunk after the other; keep them if they are few."""
@@ -201,13 +204,15 @@ class _Work:
         joint = self._joint[: n_components * n].reshape(n_components, n)
         total, inverse = self._total[:n], self._inverse[:n]
         np.matmul(coefficients, phi, out=joint)
-        shift = None
+        _clip(joint)
         _exponentials(joint, total)
+        shift = None
         np.divide(1.0, total, out=inverse)
         if not np.vdot(inverse, inverse) < FAINT**-2:  # quicker than the minimum
             np.matmul(coefficients, phi, out=joint)
             shift = joint.max(axis=0)
             joint -= shift
+            _clip(joint)
             _exponentials(joint, total)
             np.divide(1.0, total, out=inverse)
         log_density = np.log(total, out=total)
@@ -223,10 +228,14 @@ class _Work:
         return sums, float(value)
 
 
+def _clip(joint: FloatArray) -> None:
+    """Raise what is below LOWEST to it; looking first is quicker than clipping always."""
+    if np.minimum.reduce(joint, axis=None) < LOWEST:
+        np.clip(joint, LOWEST, np.inf, out=joint)
+
+
 def _exponentials(joint: FloatArray, total: FloatArray) -> None:
     """Replace log joint densities by densities, and sum them over the components."""
-    if np.minimum.reduce(joint, axis=None) < LOWEST:  # looking first is quicker than clipping always
-        np.clip(joint, LOWEST, np.inf, out=joint)
     np.exp(joint, out=joint)
     np.add.reduce(joint, axis=0, out=total)
 
@@ -262,6 +271,7 @@ def _by_whitening(
         if not np.isfinite(shift).all():
             return None
         joint -= shift
+        joint[joint < ZERO] = -np.inf
         total = np.empty(len(x))
         _exponentials(joint, total)
         log_density = np.log(total) + shift

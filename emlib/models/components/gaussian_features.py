@@ -13,10 +13,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from emlib.models.components.covariance import diagonals
+
 if TYPE_CHECKING:
     from emlib._types import FloatArray, IntArray
     from emlib.frame import Frame
     from emlib.models.components.gaussian import GaussianParameters
+
+    Moments = tuple[FloatArray, FloatArray, FloatArray]
 
 MOST = 3e5
 """The amplification of rounding errors up to which features are used; errors then stay below 1e-10."""
@@ -98,7 +102,7 @@ class Products:
         coefficients *= self.table.multiplicity
         return coefficients, float(amplification)
 
-    def moments(self, sums: FloatArray, theta: GaussianParameters) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def moments(self, sums: FloatArray, theta: GaussianParameters) -> Moments | None:
         """Return the masses, and the first and second moments about the means, in the units of the data.
 
         Parameters
@@ -116,10 +120,20 @@ class Products:
             First moments.
         second : ndarray of shape (M, d, d)
             Second moments.
+        None
+            In place of the three where a component has become so small that its covariance is lost in rounding.
         """
+        raw = sums.take(self.table.feature, axis=1)
+        try:
+            root: FloatArray = np.linalg.cholesky(raw).astype(np.float64, copy=False)
+        except np.linalg.LinAlgError:
+            return None
+        pivots = diagonals(root)
+        if not np.maximum.reduce(diagonals(raw) / (pivots * pivots), axis=None) <= MOST:
+            return None
         back = self._back  # maps (1, z) to (1, x - mean)
         np.subtract(self.frame.center, theta.means, out=back[:, 1:, 0])
-        moments = back @ sums.take(self.table.feature, axis=1) @ back.swapaxes(1, 2)
+        moments = back @ raw @ back.swapaxes(1, 2)
         return sums[:, 0], moments[:, 1:, 0], moments[:, 1:, 1:]
 
 
@@ -224,7 +238,7 @@ class Squares:
         coefficients[:, 0] = -0.5 * np.einsum("md,md->m", means, coefficients[:, dim + 1 :])
         return coefficients, float((precisions * (1 + means**2)).max())
 
-    def moments(self, sums: FloatArray, theta: GaussianParameters) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def moments(self, sums: FloatArray, theta: GaussianParameters) -> Moments | None:
         """Return the masses, and the first and second moments about the means, in the units of the data.
 
         Parameters
@@ -242,9 +256,13 @@ class Squares:
             First moments.
         second : ndarray of shape (M, d)
             Diagonals of the second moments.
+        None
+            In place of the three where a component has become so small that its variances are lost in rounding.
         """
         dim, frame = self.dim, self.frame
         masses, squares, columns = sums[:, :1], sums[:, 1 : dim + 1], sums[:, dim + 1 :]
+        if not np.minimum.reduce((1 - 1 / MOST) * masses * squares - columns * columns, axis=None) > 0:
+            return None
         means = (theta.means - frame.center) / frame.units
         first = columns - masses * means
         second = squares - means * (columns + first)

@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 
 CACHE = 1 << 20  # bytes of arrays that a chunk uses: a core's own cache
 SMALL_PRODUCT = 1_000_000  # multiplications of one matrix product
-WHITE_CACHE = 5 << 19  # bytes of arrays where whitened rows are held for every component
+WHITE_CACHE = 3 << 19  # bytes of arrays where whitened rows are held for every component
 KEPT = 3 << 19  # bytes of features that are kept between E-steps
 WIDE = 128  # features from which on the responsibilities are transposed for the second product
 LOWEST = -600.0  # exponentials of less are clipped, also so that their products with features are no denormals

@@ -59,6 +59,11 @@ def gaussians(n: int, d: int, m: int, separation: float) -> Callable[[np.random.
     return draw
 
 
+def overlapping(rng: np.random.Generator) -> Data:
+    """Return two unit Gaussians two standard deviations apart, weights 1/4 and 3/4."""
+    return np.array([0.0, 2.0])[rng.choice(2, size=(1000, 1), p=[0.25, 0.75])] + rng.standard_normal((1000, 1)), None
+
+
 def latent_classes(n: int, d: int, m: int, k: int) -> Callable[[np.random.Generator], Data]:
     """Return a draw of m classes with d items of k categories."""
 
@@ -87,7 +92,7 @@ def hasselblad(_rng: np.random.Generator) -> Data:
 
 
 PROBLEMS = (
-    Problem("Gauss d1 M2 sep 1", gaussians(1000, 1, 2, 1.0), Gaussian, 2),
+    Problem("Gauss d1 M2 overlap", overlapping, Gaussian, 2),
     Problem("Gauss d2 M3 sep 2", gaussians(1000, 2, 3, 2.0), Gaussian, 3),
     Problem("Gauss d2 M5 sep 1.5", gaussians(1000, 2, 5, 1.5), Gaussian, 5),
     Problem("Gauss d2 true 2 fit 4", gaussians(1000, 2, 2, 2.0), Gaussian, 4),

@@ -20,6 +20,7 @@ Theta = TypeVar("Theta")
 
 NEAR = 1e-2  # standard errors from the maximum: nearer than this, curvature has its value at the maximum
 RESOLUTION = 1e-6  # a fraction of missing information this close to 1 counts as 1
+HELD = 1e-4  # an EM step this small against the gradient is held back, unless EM is slower than 0.99998
 BOUNDARY = (
     "theta is on the boundary of the parameter space, or so near that floating point does not tell (a weight, "
     "probability or rate of zero): it has no curvature in all directions. Leave the empty part out of the model, or "
@@ -125,7 +126,7 @@ class Local(Generic[Theta]):
             return
         step = np.abs(self.em_map(self.vector) - self.vector) / self.steps
         uphill = self.moves(gradient * self.steps**2 / rise.max())
-        if step.max() < RESOLUTION * rise.max():
+        if step.max() < HELD * rise.max():
             raise NotAMaximum(
                 "EM stands still although the objective rises: a constraint, such as covariance_floor, holds it. "
                 "Standard errors belong to maxima inside the parameter space.",
@@ -140,7 +141,8 @@ class Local(Generic[Theta]):
         rate, direction = float(values[worst].real), vectors[:, worst].real
         if rate < 1 - RESOLUTION:
             return
-        moves = self.moves(direction / np.abs(direction / self.steps).max())
+        lengths = direction / self.steps
+        moves = self.moves(direction / lengths[np.abs(lengths).argmax()])  # an eigenvector has no sign: choose one
         if rate > 1 + RESOLUTION:
             raise NotAMaximum(
                 f"theta is a saddle: EM moves away from it by a factor of {rate:.6g} an iteration. Disturb it and run "

@@ -246,6 +246,19 @@ def test_a_slow_mixture_is_followed_to_its_end(scheme: Any, model: Mixture[Any, 
     assert result.e_steps < plain.e_steps / 3
 
 
+@pytest.mark.parametrize("model", [Mixture(Gaussian()), WithoutScore(Gaussian())], ids=["score", "no score"])
+@pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)
+def test_a_plateau_beside_a_saddle_is_left(scheme: Any, model: Mixture[Any, Any]) -> None:
+    """From nearly equal components the objective is not concave along the path, and Newton's step leads back."""
+    x = overlapping()
+    plain = em(model, x, start_at(0.9, 1.9), max_iter=3000)
+    result = em(model, x, start_at(0.9, 1.9), accelerate=scheme)
+    assert np.diff(plain.trace)[5:100].min() < 1e-3  # EM rests on it
+    assert result.status is Status.CONVERGED
+    assert_allclose(result.log_likelihood, plain.log_likelihood, rtol=0, atol=1e-8)
+    assert result.e_steps < plain.e_steps / 3
+
+
 @pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)
 def test_one_component_and_a_fixed_point_end_at_once(scheme: Any) -> None:
     x = overlapping()

@@ -161,6 +161,15 @@ def test_the_measured_rate_is_the_spectral_radius(name: str) -> None:
     assert_allclose(measured, rate, rtol=0, atol=5e-4)
 
 
+def test_information_adds_up_over_experiments() -> None:
+    # Rows of different counts of class 1: the hidden number of one row is impossible in the other.
+    halves = np.array([[100.0, 10.0, 15.0, 24.0], [25.0, 8.0, 5.0, 10.0]])
+    assert_array_equal(halves.sum(axis=0), LINKAGE[0])
+    for method in METHODS:
+        both = observed_information(Linkage(), LINKAGE_TOP, halves, method=method)
+        assert_allclose(both, observed_information(Linkage(), LINKAGE_TOP, LINKAGE), rtol=1e-7)
+
+
 def test_weights_count_as_repetitions() -> None:
     model, theta, x, days = fitted("hasselblad")
     repeated = np.repeat(x, days.astype(int), axis=0)
@@ -362,7 +371,7 @@ def test_a_way_to_the_boundary_is_refused() -> None:
 def test_a_covariance_floor_that_binds_is_refused() -> None:
     model = Mixture(Gaussian(covariance_floor=40.0))
     r = np.eye(2)[(WAITING[:, 0] > 68).astype(int)]
-    theta = top(model, WAITING, model.from_responsibilities(WAITING, r))
+    theta = em(model, WAITING, model.from_responsibilities(WAITING, r)).theta  # as far as a user would go
     with pytest.raises(NotAMaximum, match="a constraint, such as covariance_floor, holds it") as caught:
         information_at(model, theta, WAITING)
     assert any("covariances" in name for name in caught.value.direction)

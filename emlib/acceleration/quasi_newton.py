@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 Theta = TypeVar("Theta")
 Stats = TypeVar("Stats")
 
-ARMIJO = 1e-4
-"""A step must gain this much of what the gradient promises, and of what an EM step would gain."""
+ARMIJO = 0.1
+"""A step must gain this much of what the gradient promises, and of what an EM step would gain at most."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,8 @@ class QuasiNewton:
         """
         coordinates(em_map, start.theta)
         model: Any = em_map.model
-        if hasattr(model, "score") and model.score(start.theta, start.stats) is not None:
+        has_metric = hasattr(model, "score") and hasattr(model, "complete_information")
+        if has_metric and model.score(start.theta, start.stats) is not None:
             return _MetricPath(self, em_map, start)
         return ResidualPath(self.memory, self.growth, em_map)
 

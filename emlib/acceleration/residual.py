@@ -46,15 +46,17 @@ class ResidualPath(Generic[Theta, Stats]):
         step = self._secant_step(residual)
         longest = self.bound * float(np.linalg.norm(residual))
         length = float(np.linalg.norm(step))
-        if not (np.isfinite(length) and length > 0):
+        if not 0 < length < np.inf:
             return first
-        if step @ residual <= 0:  # the secants point back to a saddle
-            step, length = residual * 2 * self.bound, 2 * longest
-        ahead = em_map.attempt(x1 + step * min(1.0, longest / length), first.theta)
+        backwards = bool(step @ residual <= 0)  # the secants point to a saddle: go on along the EM step instead
+        if backwards:
+            step, length = residual, float(np.linalg.norm(residual))
+        at_bound = backwards or length > longest
+        ahead = em_map.attempt(x1 + step * (longest / length) if at_bound else x1 + step, first.theta)
         if ahead is None or ahead.objective < first.objective:
             self.bound = max(1.0, self.bound / self.growth)
             return first
-        if length > longest:
+        if at_bound:
             self.bound *= self.growth
         return ahead
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from emlib.metric import LogRatios, Stacked
 from emlib.models.components.separate import as_family
-from emlib.models.components.values import frozen
+from emlib.models.components.values import frozen, trusted
 from emlib.priors import Dirichlet
 from emlib.rows import Rows, as_rows
 
@@ -117,6 +117,7 @@ class Mixture(Generic[Params, Sums]):
         self.family: Family[Params, Sums] = as_family(component)
         self.weight_prior = weight_prior
         self.fixed_weights = None if fixed_weights is None else _checked_weights(fixed_weights)
+        self._expectation: Any = getattr(self.family, "expectation", None)
 
     def prepare(self, data: Any, sample_weight: ArrayLike | None = None) -> Rows:
         """Check data and weights.
@@ -166,10 +167,15 @@ class Mixture(Generic[Params, Sums]):
         ValueError
             If a row has density zero under every component.
         """
+        rows = data if isinstance(data, Rows) else self.prepare(data)
+        if self._expectation is not None:
+            found = self._expectation(theta.components, theta.weights, rows)
+            if found is not None:
+                sums, log_likelihood = found
+                return MixtureStatistics(sums.masses, sums), log_likelihood
         stats: Any = None
         log_likelihood = 0.0
         n_read = 0
-        rows = self.prepare(data)
         for x, weights in rows.chunks():
             part, value = self._chunk(theta, x, weights, rows, n_read)
             stats = part if stats is None else stats + part
@@ -213,7 +219,7 @@ class Mixture(Generic[Params, Sums]):
             If a component has no valid parameters.
         """
         components = self.family.from_statistics(stats.components)
-        return MixtureParameters(self._weights(stats.masses), components)
+        return trusted(MixtureParameters, weights=self._weights(stats.masses), components=components)
 
     def _weights(self, masses: FloatArray) -> FloatArray:
         """Return the mixing weights that maximise Q plus their log prior, or the fixed ones."""
@@ -261,7 +267,7 @@ class Mixture(Generic[Params, Sums]):
             weighted = weighted[rows.numbers]
         if rows.weights is not None:
             weighted *= rows.weights[:, None]
-        stats = self.family.statistics(None, rows.x, weighted)
+        stats = self.family.statistics(None, np.asarray(rows.x, dtype=np.float64), weighted)
         return self.m_step(MixtureStatistics(weighted.sum(axis=0), stats))
 
     def check_start(self, theta: MixtureParameters[Params]) -> None:
@@ -339,7 +345,7 @@ class Mixture(Generic[Params, Sums]):
         ndarray of shape (n, M)
             In nats; -inf where a component excludes a row.
         """
-        return self._log_joint(theta, self.prepare(data).x)
+        return np.concatenate([self._log_joint(theta, x) for x, _ in self.prepare(data).chunks()])
 
     def _log_joint(self, theta: MixtureParameters[Params], x: FloatArray) -> FloatArray:
         """Return log alpha_m + log p_m(x_i) for checked rows."""
@@ -391,10 +397,11 @@ class Mixture(Generic[Params, Sums]):
             If a row has density zero under every component.
         """
         rows = self.prepare(data)
-        log_joint = self._log_joint(theta, rows.x)
+        log_joint = self.log_joint(theta, rows)
         log_density = log_sum_exp(log_joint)
         _refuse_impossible(log_density, rows, 0)
-        return np.exp(log_joint - log_density[:, None])
+        log_joint -= log_density[:, None]
+        return np.exp(log_joint, out=log_joint)
 
     def sample(self, theta: MixtureParameters[Params], n: int, rng: np.random.Generator) -> tuple[FloatArray, IntArray]:
         """Draw rows from the mixture, in random order.
@@ -569,7 +576,7 @@ class Mixture(Generic[Params, Sums]):
             The row of the user's data, counted from 0; None if the component has a weight of zero.
         """
         rows = self.prepare(data)
-        log_joint = self._log_joint(theta, rows.x)
+        log_joint = self.log_joint(theta, rows)
         score = 2 * log_joint[:, component] - log_sum_exp(log_joint)
         return rows.number(int(np.argmax(score))) if np.isfinite(score).any() else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,8 +26,8 @@ from emlib import (
     em,
 )
 from emlib.datasets import load_iris, load_johnson_wichern, load_murray
+from emlib.models import missing
 from emlib.models.components import incomplete
-from emlib.models.components.incomplete import IncompleteGaussian
 from tests import invariants
 from tests.problems import (
     GAUSSIAN_TYPES,
@@ -38,6 +39,7 @@ from tests.problems import (
     seeds,
     thorough,
 )
+from tests.test_robustness import awkward_data
 
 NAN = np.nan
 MURRAY, JOHNSON_WICHERN = load_murray().data, load_johnson_wichern().data
@@ -239,6 +241,15 @@ def test_a_monotone_pattern_has_a_closed_form() -> None:
     assert_allclose(found.means[0], [*mean, last], rtol=1e-6)
     expected = np.block([[covariance, (covariance @ slope)[:, None]], [slope @ covariance, variance]])
     assert_allclose(found.covariances[0], expected, rtol=1e-5)
+
+
+def test_the_example_of_the_docstring_is_a_regression() -> None:
+    """One gap in the last column: the printed value is the line through the three complete rows, by hand 6.143."""
+    found = doctest.testmod(missing)
+    assert found.attempted > 0
+    assert found.failed == 0
+    slope, level = np.polyfit([1.0, 2.0, 4.0], [2.0, 4.5, 8.0], 1)
+    assert_allclose(level + 3 * slope, 6.143, atol=5e-4)
 
 
 def test_the_gradient_vanishes_at_the_end() -> None:
@@ -459,13 +470,13 @@ def test_one_column_is_a_sample_without_its_gaps() -> None:
 
 
 def without_the_correction(patch: pytest.MonkeyPatch) -> None:
-    original = IncompleteGaussian._expectation
+    original = incomplete._expectation
 
-    def only_the_mean(self: Any, theta: Any, m: int, x: Any, weights: Any) -> Any:
-        completed, residual = original(self, theta, m, x, weights)
+    def only_the_mean(part: Any, x: Array, weights: Array) -> tuple[Array, Array]:
+        completed, residual = original(part, x, weights)
         return completed, 0 * residual
 
-    patch.setattr(IncompleteGaussian, "_expectation", only_the_mean)
+    patch.setattr(incomplete, "_expectation", only_the_mean)
 
 
 def with_marginal_variances(patch: pytest.MonkeyPatch) -> None:
@@ -489,12 +500,12 @@ def with_column_means(patch: pytest.MonkeyPatch) -> None:
 
 
 def without_the_weights_of_rows(patch: pytest.MonkeyPatch) -> None:
-    original = IncompleteGaussian._expectation
+    original = incomplete._expectation
 
-    def unweighted(self: Any, theta: Any, m: int, x: Any, weights: Any) -> Any:
-        return original(self, theta, m, x, np.ones_like(weights))
+    def unweighted(part: Any, x: Array, weights: Array) -> tuple[Array, Array]:
+        return original(part, x, np.ones_like(weights))
 
-    patch.setattr(IncompleteGaussian, "_expectation", unweighted)
+    patch.setattr(incomplete, "_expectation", unweighted)
 
 
 @pytest.mark.parametrize(
@@ -513,3 +524,23 @@ def test_dropping_the_correction_breaks_ascent(monkeypatch: pytest.MonkeyPatch) 
     without_the_correction(monkeypatch)
     with pytest.raises(LikelihoodDecreased):
         em(model, x, model.start(x))
+
+
+# --- awkward tables -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_awkward_tables_end_well_or_with_a_clear_error(seed: int) -> None:
+    """Ties, far origins, outliers, unlike units and many holes: no false alarm, and the log-likelihood is honest."""
+    rng = np.random.default_rng(seed)
+    n, dim, n_components = (int(k) for k in rng.integers([5, 1, 1], [60, 5, 4]))
+    x = take_out(awkward_data(rng, n, dim), rng, rng.choice([0.05, 0.3, 0.7]))
+    model = MissingGaussian(str(rng.choice(GAUSSIAN_TYPES)))
+    try:
+        start = model.from_responsibilities(x, rng.dirichlet(np.ones(n_components), n))
+        result = em(model, x, start, max_iter=60)
+    except DegenerateComponent:
+        return
+    assert result.status in (Status.CONVERGED, Status.MAX_ITER, Status.DEGENERATE)
+    assert result.log_likelihood == model.log_likelihood(result.theta, x)
+    assert np.isfinite(model.impute(result.theta, x)).all()

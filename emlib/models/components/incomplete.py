@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from emlib._types import BoolArray, FloatArray, IntArray
     from emlib.priors import InverseWishart
 
+_Component = tuple["FloatArray", "FloatArray", "FloatArray"]  # mean, standard deviations, correlation matrix
+
 LARGEST_STACK = 2**21
 """Entries of the stack of matrices that is factored at once, one matrix a pattern: 16 MB."""
 
@@ -170,23 +172,8 @@ class IncompleteGaussian(Gaussian):
             The rows, completed under each component; observed entries as they are.
         """
         self._check_fits(theta, x)
-        shifts = np.array([self._expectation(theta, m, x, np.zeros(len(x)))[0] for m in range(len(theta.means))])
+        shifts = np.array([_expectation(part, x, np.zeros(len(x)))[0] for part in _components(theta)])
         return np.where(np.isnan(x), theta.means[:, None] + shifts, x)
-
-    def _expectation(
-        self, theta: GaussianParameters, component: int, x: FloatArray, weights: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """Return the completed rows less the mean, and the weighted sum of their conditional covariances."""
-        mean, deviation, correlation = list(_components(theta))[component]
-        completed, residual = np.empty_like(x), np.zeros_like(correlation)
-        for patterns in _patterns(x):
-            slopes, spread = _regression(correlation, patterns.observed)
-            masses = np.array([weights[rows].sum() for rows in patterns.rows])
-            residual += np.einsum("p,pij->ij", masses, spread)
-            for seen, rows, slope in zip(patterns.observed, patterns.rows, slopes, strict=True):
-                estimate = _deviations(x[rows], mean, deviation) @ slope * deviation
-                completed[rows] = np.where(seen, x[rows] - mean, estimate)
-        return completed, residual * np.outer(deviation, deviation)
 
     def statistics(
         self, theta: GaussianParameters | None, x: FloatArray, responsibilities: FloatArray
@@ -213,10 +200,10 @@ class IncompleteGaussian(Gaussian):
         observed = ~np.isnan(x)
         weights = (responsibilities * observed.any(axis=1, keepdims=True)).T
         first, second = [], []
-        for m in range(len(weights)):
-            diff, residual = self._expectation(theta, m, x, weights[m])
-            moment = self.structure.second_moment(diff.T, weights[m])
-            first.append(weights[m] @ diff)
+        for part, weight in zip(_components(theta), weights, strict=True):
+            diff, residual = _expectation(part, x, weight)
+            moment = self.structure.second_moment(diff.T, weight)
+            first.append(weight @ diff)
             second.append(moment + (residual if moment.ndim == 2 else np.diagonal(residual)))
         return IncompleteStatistics(
             theta.means, weights.sum(axis=1), np.array(first), np.array(second), weights.sum(axis=0) @ observed
@@ -349,12 +336,26 @@ def _refuse_unseen(seen: FloatArray) -> None:
         raise ValueError(f"column {column} was never observed, so nothing is known of its mean: leave it out")
 
 
+def by_pattern(x: FloatArray) -> IntArray:
+    """Return an order of the rows in which those with the same entries are next to each other.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, d)
+        Rows of data, NaN where an entry is missing.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        Indices of rows; within a pattern they rise.
+    """
+    return np.lexsort(np.packbits(~np.isnan(x), axis=1).T)
+
+
 def _patterns(x: FloatArray) -> Iterator[_Patterns]:
     """Yield the rows grouped by which entries they have, as many patterns at a time as a stack of matrices may hold."""
-    observed = ~np.isnan(x)
-    keys = np.packbits(observed, axis=1)
-    order = np.lexsort(keys.T)
-    new = (keys[order[1:]] != keys[order[:-1]]).any(axis=1)
+    observed, order = ~np.isnan(x), by_pattern(x)
+    new = (observed[order[1:]] != observed[order[:-1]]).any(axis=1)
     groups = np.split(order, np.flatnonzero(new) + 1)
     at_once = max(1, LARGEST_STACK // x.shape[1] ** 2)
     for first in range(0, len(groups), at_once):
@@ -362,7 +363,7 @@ def _patterns(x: FloatArray) -> Iterator[_Patterns]:
         yield _Patterns(observed[[group[0] for group in rows]], rows)
 
 
-def _components(theta: GaussianParameters) -> Iterator[tuple[FloatArray, FloatArray, FloatArray]]:
+def _components(theta: GaussianParameters) -> Iterator[_Component]:
     """Yield the mean, the standard deviations and the correlation matrix of each component."""
     _ = theta.factor  # raises where a covariance is singular; blocks of a regular one are regular
     for mean, covariance in zip(theta.means, theta.dense_covariances, strict=True):
@@ -399,3 +400,17 @@ def _regression(correlation: FloatArray, observed: BoolArray) -> tuple[FloatArra
     neither = ~observed[:, :, None] & ~observed[:, None, :]
     residual = np.where(neither, correlation - half.swapaxes(1, 2) @ half, 0.0)
     return np.linalg.solve(roots.swapaxes(1, 2), half), residual
+
+
+def _expectation(part: _Component, x: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the completed rows less the mean, and the weighted sum of their residual covariances."""
+    mean, deviation, correlation = part
+    completed, residual = np.empty_like(x), np.zeros_like(correlation)
+    for patterns in _patterns(x):
+        slopes, spread = _regression(correlation, patterns.observed)
+        masses = np.array([weights[rows].sum() for rows in patterns.rows])
+        residual += np.einsum("p,pij->ij", masses, spread)
+        for seen, rows, slope in zip(patterns.observed, patterns.rows, slopes, strict=True):
+            estimate = _deviations(x[rows], mean, deviation) @ slope * deviation
+            completed[rows] = np.where(seen, x[rows] - mean, estimate)
+    return completed, residual * np.outer(deviation, deviation)

@@ -509,6 +509,8 @@ class Mixture(Generic[Params, Sums]):
         by_components = None if of_family is None else of_family(theta.components, stats.components)
         if by_components is None:
             return None
+        if self.fixed_weights is not None:
+            return np.asarray(by_components)
         counts = self._counts(stats)
         by_ratios = counts - counts.sum() * theta.weights
         return np.concatenate([by_ratios[:-1], by_components])
@@ -526,11 +528,14 @@ class Mixture(Generic[Params, Sums]):
         Returns
         -------
         Metric
-            Weights, then components; only for families with ``complete_information``.
+            Weights unless they are fixed, then components; only for families with ``complete_information``.
         """
         family: Any = self.family
+        about_components: Metric = family.complete_information(theta.components, stats.components)
+        if self.fixed_weights is not None:
+            return about_components
         about_weights = LogRatios(self._counts(stats).sum(keepdims=True), theta.weights[None, :])
-        return Stacked((about_weights, family.complete_information(theta.components, stats.components)))
+        return Stacked((about_weights, about_components))
 
     def _counts(self, stats: MixtureStatistics[Sums]) -> FloatArray:
         """Return the rows of each component, pseudo-rows of the prior on the weights included."""

@@ -12,6 +12,7 @@ from emlib.models.components.values import check_columns
 
 if TYPE_CHECKING:
     from emlib._types import FloatArray, IntArray
+    from emlib.metric import Diagonal
 
 
 class Binomial(Bernoulli):
@@ -117,6 +118,44 @@ class Binomial(Bernoulli):
         terms = gammaln(self.n_trials + 1) - gammaln(x + 1) - gammaln(self.n_trials - x + 1)
         log_choose: FloatArray = terms.sum(axis=1)
         return log_choose
+
+    def score(self, theta: BernoulliParameters, stats: Totals) -> FloatArray:
+        """Return the gradient of the log-likelihood by the log odds (Fisher's identity).
+
+        Parameters
+        ----------
+        theta : BernoulliParameters
+            The parameters of the E-step.
+        stats : Totals
+            Its statistics.
+
+        Returns
+        -------
+        ndarray of shape (p,)
+            In nats.
+        """
+        return super().score(theta, self._trials(stats))
+
+    def complete_information(self, theta: BernoulliParameters, stats: Totals) -> Diagonal:
+        """Return the information of complete data about the log odds.
+
+        Parameters
+        ----------
+        theta : BernoulliParameters
+            The parameters of the E-step.
+        stats : Totals
+            Its statistics.
+
+        Returns
+        -------
+        Diagonal
+            In the coordinates of :meth:`pack`.
+        """
+        return super().complete_information(theta, self._trials(stats))
+
+    def _trials(self, stats: Totals) -> Totals:
+        """Return the statistics of the single trials: each row stands for `n_trials` of them."""
+        return Totals(self.n_trials * stats.masses, stats.sums)
 
     def from_statistics(self, stats: Totals) -> BernoulliParameters:
         """Return the probabilities that maximise Q.

@@ -7,6 +7,7 @@ and says honestly why it stopped.
 from __future__ import annotations
 
 import enum
+import math
 import numbers
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -433,7 +434,8 @@ class _Run(Generic[Theta, Stats]):
         before = self.state
         self._accept(before.number + 1, self._next())
         fall = before.objective - self.state.objective
-        if fall > self.allowed_fall:
+        if fall > self.allowed_fall + _usual_rounding(self.state.objective):
+            # Only now the model's own bound, which takes a pass over the data.
             rounding = self.rounding(before) + self.rounding(self.state)
             if fall > self.allowed_fall + rounding:
                 after = self.state
@@ -447,7 +449,7 @@ class _Run(Generic[Theta, Stats]):
 
     def _accept(self, number: int, point: Point[Theta, Stats]) -> None:
         """Make `point` the current iterate; an interrupt leaves the previous state whole."""
-        if not np.isfinite(point.objective):
+        if not math.isfinite(point.objective):
             raise ValueError(f"the log-likelihood is {point.log_likelihood} at iteration {number}; it must be finite")
         self.trace.append(point.objective)
         distance = aitken_distance(self.trace[-4:]) if self.path is None else self.path.distance
@@ -471,7 +473,7 @@ class _Run(Generic[Theta, Stats]):
 
     def rounding(self, state: Iteration[Theta]) -> float:
         """Return a bound on the rounding error of an iterate's objective."""
-        usual = 32 * EPS * max(1.0, abs(state.objective))
+        usual = _usual_rounding(state.objective)
         bound = getattr(self.em_map.model, "rounding", None)
         return usual if bound is None else max(usual, bound(state.theta, self.em_map.data))
 
@@ -496,6 +498,11 @@ class _Run(Generic[Theta, Stats]):
             e_steps=self.em_map.e_steps,
             m_steps=self.em_map.m_steps,
         )
+
+
+def _usual_rounding(objective: float) -> float:
+    """Return the rounding error that any sum of the size of the objective may have."""
+    return 32 * EPS * max(1.0, abs(objective))
 
 
 def _check_options(tol: Any, max_iter: Any, accelerate: Any) -> None:

@@ -12,6 +12,8 @@ from numpy.testing import assert_allclose
 
 from emlib import (
     Bernoulli,
+    BernoulliParameters,
+    Binomial,
     Dirichlet,
     Gaussian,
     GaussianMixture,
@@ -195,6 +197,24 @@ def test_in_the_complete_data_metric_a_gradient_step_is_an_em_step(name: str, pr
     dense = np.array([metric.times(e) for e in np.eye(metric.size)])
     assert_allclose(dense, dense.T, atol=1e-12 * np.abs(dense).max())
     assert np.linalg.eigvalsh(dense)[0] > 0
+
+
+def test_weights_that_are_fixed_are_no_coordinates() -> None:
+    """The coins of Do and Batzoglou: the score and the metric are of the two probabilities alone."""
+    heads = np.array([[5.0], [9], [8], [4], [7]])
+    model = Mixture(Binomial(10), fixed_weights=[0.5, 0.5])
+    start = MixtureParameters([0.5, 0.5], BernoulliParameters([[0.6], [0.5]]))
+    vector = model.pack(start)
+    stats, _ = model.e_step(start, heads)
+
+    def log_likelihood(shift: Any) -> float:
+        return model.log_likelihood(model.unpack(vector + shift, start), heads)
+
+    rises = [log_likelihood(step) - log_likelihood(-step) for step in 1e-5 * np.eye(2)]
+    assert_allclose(model.score(start, stats), np.array(rises) / 2e-5, rtol=1e-6)
+    assert model.complete_information(start, stats).size == 2
+    plain, fast = (em(model, heads, start, tol=1e-12, accelerate=scheme) for scheme in (None, QuasiNewton()))
+    assert_allclose(fast.theta.components.probabilities, plain.theta.components.probabilities, rtol=1e-5)
 
 
 # --- ascent, and where it ends --------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class BernoulliParameters:
-    """Probabilities of a one, for M components and d columns.
+    """Probabilities of a one (binomial: of a success), for M components and d columns.
 
     Attributes
     ----------

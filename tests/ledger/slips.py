@@ -79,4 +79,13 @@ SLIPS: dict[str, list[Slip]] = {
         Slip("natural = sp.hessian(q1.subs(nu, eta / p)", "natural = sp.hessian(q1.subs(nu, eta * p)"),
         Slip("deviation = x0[:, None] - updated.components.means", "deviation = x0[:, None] - mu0"),  # the old means
     ],
+    "17_baum_welch": [
+        Slip("delta(i, path[n - 1]) * delta(j, path[n]) * P", "delta(i, path[n]) * delta(j, path[n - 1]) * P"),
+        Slip(
+            "leaving = sp.Sum(xi[t, k, ell], (ell, 1, M), (t, 1, T - 1))",
+            "leaving = sp.Sum(xi[t, k, ell], (ell, 1, M), (t, 1, T))",
+        ),
+        Slip("emission = b[n, state if own_emission", "emission = b[n - 1, state if own_emission"),
+        Slip("* b[n + 1, after] * backward", "* b[n, after] * backward"),
+    ],
 }

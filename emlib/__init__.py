@@ -16,6 +16,7 @@ from emlib.models.components.gaussian import Gaussian, GaussianParameters
 from emlib.models.components.poisson import Poisson, PoissonParameters
 from emlib.models.decomposition import Decomposition, decompose
 from emlib.models.mixture import Mixture, MixtureParameters
+from emlib.parallel import Parallel
 from emlib.priors import Dirichlet, InverseWishart
 
 __version__ = "0.1.0"
@@ -43,6 +44,7 @@ __all__ = [
     "Mixture",
     "MixtureParameters",
     "NotFittedError",
+    "Parallel",
     "Poisson",
     "PoissonParameters",
     "Status",

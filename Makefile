@@ -11,6 +11,8 @@ SOURCES := $(shell find emlib -name '*.py' -o -name '*.csv' -o -name '*.toml') .
 # Which notebooks `make notebooks` runs: NB=01_em_on_old_faithful for one.
 NB ?= $(NOTEBOOKS)
 CHOSEN = $(basename $(notdir $(NB)))
+# Processes that share the tests; 0 runs them in this one, for a debugger.
+WORKERS ?= logical
 # More options for pytest and for `uv pip compile`, say LOCKFLAGS=--upgrade.
 PYTESTFLAGS ?=
 LOCKFLAGS ?=
@@ -65,12 +67,15 @@ notebooks: $(READY) ## Run all notebooks again, or one: make notebooks NB=01_em_
 	@$(MAKE) --no-print-directory $(CHOSEN:%=.make/%.executed)
 	@$(PY) -m emlib figures
 
+# By file: the cells of a notebook belong to one kernel.
+SHARED := -n $(WORKERS) --dist loadfile
+
 # The matrices of the tests are small: threads would only wait for each other.
 .PHONY: test
 test: export OPENBLAS_NUM_THREADS = 1
 test: $(READY) ## Run the tests with the coverage gate, then compare every notebook with its stored outputs
-	@$(PY) -m pytest --cov=emlib --cov-fail-under=95 $(PYTESTFLAGS)
-	@$(PY) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120 $(PYTESTFLAGS) notebooks
+	@$(PY) -m pytest $(SHARED) --cov=emlib --cov-fail-under=95 $(PYTESTFLAGS)
+	@$(PY) -m pytest $(SHARED) --nbval --nbval-current-env --nbval-cell-timeout=120 $(PYTESTFLAGS) notebooks
 
 .PHONY: lint
 lint: $(READY) ## Check style (notebooks too) and types

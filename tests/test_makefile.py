@@ -132,7 +132,7 @@ def test_test_runs_the_gate_and_then_nbval_on_all_notebooks(tree: Path) -> None:
     assert make(tree, "test").returncode == 0
     tests, notebooks = calls(tree)
     assert "--cov=emlib --cov-fail-under=95" in tests
-    assert "--nbval --nbval-current-env" in notebooks
+    assert "-n logical --dist loadfile --nbval --nbval-current-env" in notebooks
     assert notebooks.endswith(" notebooks")
 
 

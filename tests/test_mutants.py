@@ -19,6 +19,7 @@ import emlib.rows
 import emlib.starts
 from emlib import (
     Bernoulli,
+    Binomial,
     DegenerateComponent,
     Dirichlet,
     Exponential,
@@ -127,7 +128,7 @@ def stops_where_it_says() -> None:
 
 FULL = "gaussian-full"
 GAUSSIANS = tuple(f"gaussian-{name}" for name in GAUSSIAN_TYPES)
-DISCRETE = ("poisson", "bernoulli", "categorical")
+DISCRETE = ("poisson", "bernoulli", "binomial", "categorical")
 
 CHECKS: dict[str, Callable[[], None]] = {
     "ascent": each(invariants.ascent, *KINDS),
@@ -462,6 +463,10 @@ def zeros_ignored(patch: Patch) -> None:
     patch.setattr(Bernoulli, "log_prob", lambda _self, theta, x: poisson.sum_x_log(x, theta.probabilities))
 
 
+def coefficient_dropped(patch: Patch) -> None:
+    patch.setattr(Binomial, "_log_choose", lambda _self, x: np.zeros(len(x)))
+
+
 def scale_for_rate(patch: Patch) -> None:
     original = Exponential.from_statistics
 
@@ -697,6 +702,9 @@ MUTANTS: dict[str, Mutant] = {
     "variance used as standard deviation in sampling": Mutant(variance_used_as_deviation, ("sample moments",)),
     "factorial dropped from the Poisson": Mutant(factorial_dropped, ("sum of probabilities", "densities of scipy")),
     "zeros ignored by the Bernoulli": Mutant(zeros_ignored, ("sum of probabilities", "densities of scipy")),
+    "coefficient dropped from the binomial": Mutant(
+        coefficient_dropped, ("sum of probabilities", "densities of scipy")
+    ),
     "mean used as rate of the exponential": Mutant(scale_for_rate, ("moment matching", "M-step beats others")),
     "expected log density for the log-likelihood": Mutant(
         expected_log_density_for_log_likelihood, ("Fisher", "densities of scipy", "honest result")

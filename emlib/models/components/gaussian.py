@@ -11,12 +11,14 @@ import numpy as np
 from emlib.errors import DegenerateComponent
 from emlib.models.components.covariance import EPS, REMEDY, Factor, covariance_structure
 from emlib.models.components.gaussian_engine import amplification, expectation
+from emlib.models.components.gaussian_score import gaussian_information, gaussian_score
 from emlib.models.components.values import check_columns, frozen, trusted
 from emlib.priors import InverseWishart
 from emlib.rows import Rows
 
 if TYPE_CHECKING:
     from emlib._types import FloatArray, IntArray
+    from emlib.metric import Stacked
 
 SMALLEST_MASS = float(np.finfo(np.float64).tiny) / EPS
 LARGEST = 1e151  # its square, summed over a million rows, is still finite
@@ -500,6 +502,40 @@ class Gaussian:
         means = vector[:n_means].reshape(like.means.shape)
         covariances = self.structure.unpack(vector[n_means:], like.covariances.shape)
         return GaussianParameters(means, covariances, self.covariance_type)
+
+    def score(self, theta: GaussianParameters, stats: GaussianStatistics) -> FloatArray | None:
+        """Return the gradient of the log-likelihood (plus the log prior) by the coordinates of :meth:`pack`.
+
+        Parameters
+        ----------
+        theta : GaussianParameters
+            The parameters of the E-step.
+        stats : GaussianStatistics
+            Its statistics.
+
+        Returns
+        -------
+        ndarray of shape (p,) or None
+            In nats; None with a floor, under which the gradient need not vanish at the maximum.
+        """
+        return None if self.covariance_floor is not None else gaussian_score(theta, stats, self.prior)
+
+    def complete_information(self, theta: GaussianParameters, stats: GaussianStatistics) -> Stacked:
+        """Return the information of complete data about means and covariances.
+
+        Parameters
+        ----------
+        theta : GaussianParameters
+            The parameters of the E-step.
+        stats : GaussianStatistics
+            Its statistics.
+
+        Returns
+        -------
+        Stacked
+            In the coordinates of :meth:`pack`.
+        """
+        return gaussian_information(theta, stats, self.prior)
 
 
 def _weighted_means(x: FloatArray, weights: FloatArray, masses: FloatArray) -> FloatArray:

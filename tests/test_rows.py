@@ -80,6 +80,16 @@ def test_float64_is_not_copied() -> None:
     assert np.shares_memory(as_rows(GOOD).x, GOOD)
 
 
+def test_float32_is_not_copied_where_it_is_kept_and_its_chunks_are_float64() -> None:
+    data = GOOD.astype(np.float32)
+    rows = as_rows(data, keep_single=True)
+    assert np.shares_memory(rows.x, data)
+    [(x, weights)] = rows.chunks()
+    assert x.dtype == np.float64
+    assert weights is None
+    assert_array_equal(x, GOOD)
+
+
 def test_total_weight_is_the_n_of_the_note() -> None:
     assert as_rows(GOOD).total_weight == 3
     assert as_rows(GOOD, [0.5, 0, 2]).total_weight == 2.5

@@ -57,6 +57,14 @@ def test_bad_input(arguments: list[str], message: str, capsys: pytest.CaptureFix
     assert message in captured.err
 
 
+def test_a_contradiction_is_neither_a_refutation_nor_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(symbolic.RULES, "transpose", lambda node: symbolic._read(node.args[0]))
+    assert main(["verify", "A' == A"]) == 4
+    assert "emlib contradicts itself" in capsys.readouterr().err
+
+
 def test_bad_options(capsys: pytest.CaptureFixture[str]) -> None:
     for options in (["--seed", "-1"], ["--unknown"]):
         with pytest.raises(SystemExit) as stop:
@@ -167,8 +175,9 @@ def test_the_text_is_the_same_in_every_run() -> None:
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: f"line {entry.line}")
-def test_the_matrix_cookbook(entry: Entry) -> None:
-    """The two layers that take milliseconds; `verify FILE` runs all four."""
+def test_the_matrix_cookbook(entry: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The two layers that take milliseconds, the exact one at n = 8; `verify FILE` runs all four, up to n = 50."""
+    monkeypatch.setattr(exact, "MAIN_SIZES", (8, 5, 3, 2))
     identity = read(entry.formula, **entry.options)
     symbolic_n, exact_n = symbolic.judge(identity).status, exact.judge(identity).status
     if symbolic_n is Status.PROVED:

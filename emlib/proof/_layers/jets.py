@@ -24,10 +24,18 @@ BASE: Levels = frozenset()
 
 
 def matmul(left: Residues, right: Residues) -> Residues:
-    """Return the product modulo PRIME; the left factor is split so that no sum overflows."""
+    """Return the product modulo PRIME.
+
+    Both factors are split at 16 bits. Sums of the products are below 2^53, so floating point holds them exactly.
+    """
     spend()
-    high, low = left >> 16, left & 0xFFFF
-    return ((high @ right % PRIME << 16) + low @ right) % PRIME
+    if left.shape[-1] == 1:
+        return left * right % PRIME
+    high, low = (left >> 16).astype(float), (left & 0xFFFF).astype(float)
+    above, below = (right >> 16).astype(float), (right & 0xFFFF).astype(float)
+    top, bottom = (high @ above).astype(np.int64), (low @ below).astype(np.int64)
+    middle = (high @ below + low @ above).astype(np.int64)
+    return ((((top % PRIME << 16) + middle) % PRIME << 16) + bottom) % PRIME
 
 
 def invert_number(value: int) -> int:
@@ -52,6 +60,13 @@ def invert_matrix(matrix: Residues) -> Residues:
         factors[column] = 0
         work = (work - factors[:, None] * work[column]) % PRIME
     return work[:, size:]
+
+
+def _to_front(part: Residues, row: int, col: int) -> Residues:
+    """Swap a row and a column with the first."""
+    rows, cols = np.arange(part.shape[-2]), np.arange(part.shape[-1])
+    rows[[0, row]], cols[[0, col]] = rows[[row, 0]], cols[[col, 0]]
+    return part[..., rows, :][..., cols]
 
 
 @dataclass(frozen=True)
@@ -141,25 +156,36 @@ class Jet:
         return found
 
     def determinant(self) -> Jet:
-        """Return the determinant by elimination on the jet itself."""
-        size = len(self.base)
+        """Return the determinant by elimination on the jet itself, until what is left has no finite part."""
         work, sign = self, 1
         product = Jet({BASE: np.ones_like(self.parts[BASE][..., :1, :1])})
-        for column in range(size):
-            pivots = np.flatnonzero(work.base[:, 0])
-            if not pivots.size:
-                raise Undefined("elimination met a zero column (the determinant may be 0)")
-            order = np.arange(size - column)
-            order[[0, pivots[0]]] = order[[pivots[0], 0]]
-            sign = -sign if pivots[0] else sign
-            work = work.each(lambda part, order=order: part[..., order, :])  # type: ignore[misc]
+        while work.base.size and work.base.any():
+            col, row = map(int, np.argwhere(work.base.T)[0])
+            sign = -sign if (row > 0) != (col > 0) else sign
+            work = work.each(lambda part, row=row, col=col: _to_front(part, row, col))  # type: ignore[misc]
             head = work.each(lambda part: part[..., :1, :1])
             product = product * head
             below = work.each(lambda part: part[..., 1:, :1])
-            row = work.each(lambda part: part[..., :1, 1:])
-            update = (below * head.reciprocal()) @ row
+            across = work.each(lambda part: part[..., :1, 1:])
+            update = (below * head.reciprocal()) @ across
             work = work.each(lambda part: part[..., 1:, 1:]) + update.scaled(-1)
-        return product.scaled(sign)
+        return (product * work._nilpotent_determinant()).scaled(sign)
+
+    def _nilpotent_determinant(self) -> Jet:
+        """Return the determinant of a matrix without a finite part: few factors make it 0."""
+        size = len(self.base)
+        one = Jet({BASE: np.ones((1,) * self.parts[BASE].ndim, dtype=np.int64)})
+        if size == 0:
+            return one
+        total = one.scaled(0)
+        if size > len(frozenset().union(*self.parts)):
+            return total
+        for row in range(size):
+            others = [place for place in range(size) if place != row]
+            head = self.each(lambda part, row=row: part[..., row : row + 1, :1])  # type: ignore[misc]
+            minor = self.each(lambda part, others=others: part[..., others, 1:])  # type: ignore[misc]
+            total = total + (head * minor._nilpotent_determinant()).scaled((-1) ** row)
+        return total
 
     def reciprocal(self) -> Jet:
         """Return 1 / u for a 1 x 1 jet u."""
@@ -193,6 +219,8 @@ class Oracle:
     def log(self, jet: Jet) -> Jet:
         """Return log(u): log(u0) + h/u0 - (h/u0)^2/2 + ..."""
         value = int(jet.base[0, 0])
+        if value == 0:
+            raise Undefined("the log of 0")
         inverse = invert_number(value)
         terms = [(-1) ** (k + 1) * pow(inverse, k, PRIME) * invert_number(k) for k in range(1, len(jet.parts) + 1)]
         return jet.series([self._residue("log", value), *terms])

@@ -687,6 +687,7 @@ def plant_trust_in_everything(patch: Patch) -> None:
 
 def plant_no_look_for_losses(patch: Patch) -> None:
     patch.setattr(lockstep, "_nothing_lost", lambda *_args: True)
+    patch.setattr(lockstep, "block_length", lambda n, _k: n)  # in several blocks the cuts would not agree either
 
 
 def plant_filter_for_smoother(patch: Patch) -> None:

@@ -146,8 +146,8 @@ class _Work:
         self.features = features = _features(products, frame, n_components)
         width = features.n_rows + features.dim + n_components + 2
         most = min(CACHE // (8 * width), SMALL_PRODUCT // (n_components * features.n_features))
-        self.size = min(len(rows.x), max(64, most // 8 * 8))
-        self.keeps = features.n_rows * len(rows.x) * 8 <= KEPT
+        self.size = min(rows.n, max(64, most // 8 * 8))
+        self.keeps = features.n_rows * rows.n * 8 <= KEPT
         self.kept: list[tuple[FloatArray, FloatArray | None]] = []
         self._joint = _aligned(n_components * self.size)
         self._total, self._inverse = _aligned(self.size), _aligned(self.size)
@@ -256,7 +256,7 @@ def _by_whitening(
     with np.errstate(divide="ignore"):
         peaks = np.log(weights) - 0.5 * (factor.log_det + dim * LOG_TWO_PI)
     size = max(64, WHITE_CACHE // (16 * dim * n_components) // 8 * 8)
-    space = [_aligned(n_components * dim * min(size, len(rows.x))) for _ in range(2)]
+    space = [_aligned(n_components * dim * min(size, rows.n)) for _ in range(2)]
     masses, first, second = np.zeros(n_components), np.zeros((n_components, dim)), None
     log_likelihood = 0.0
     for x, row_weights in rows.chunks(size):

@@ -22,10 +22,23 @@ class Stream(Rows):
         Returns an iterator over chunks: arrays of shape (n, d), or pairs of an array and the weights of its rows.
         It is called once a pass and must give the same rows each time.
 
+    Attributes
+    ----------
+    x : ndarray of shape (n, d)
+        Not there: raises TypeError.
+    weights : ndarray of shape (n,)
+        Not there: raises TypeError.
+    numbers : None
+        Rows are numbered as they come, without those of weight zero.
+    memo : dict
+        What a family worked out about these rows once and reads again in every E-step.
+
     Raises
     ------
     ValueError
         If a chunk is no valid array of rows, its columns are not as many as those of the first, or there is none.
+    TypeError
+        If a chunk is a sparse matrix, or holds something that is no number.
     """
 
     def __init__(self, source: Source) -> None:
@@ -41,12 +54,24 @@ class Stream(Rows):
 
     @property
     def x(self) -> FloatArray:
-        """Not there; raises TypeError."""
+        """All rows, which a stream never has at once.
+
+        Raises
+        ------
+        TypeError
+            Always.
+        """
         raise TypeError("this needs all rows at once, and those of a source are read chunk by chunk: pass an array")
 
     @property
     def weights(self) -> None:
-        """Not there; raises TypeError."""
+        """The weights of all rows, which a stream never has at once.
+
+        Raises
+        ------
+        TypeError
+            Always.
+        """
         raise TypeError("this needs all weights at once, and those of a source are read chunk by chunk: pass an array")
 
     @property

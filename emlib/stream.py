@@ -28,8 +28,8 @@ class Stream(Rows):
         Not there: raises TypeError.
     weights : ndarray of shape (n,)
         Not there: raises TypeError.
-    numbers : None
-        Rows are numbered as they come, without those of weight zero.
+    numbers : ndarray of int, shape (n,), or None
+        Always None: rows are numbered as they come, without those of weight zero.
     memo : dict
         What a family worked out about these rows once and reads again in every E-step.
 

@@ -633,6 +633,12 @@ def one_triangle_forgotten(patch: Patch) -> None:
         patch.setattr(structure, "second_moments", moments)
 
 
+def moments_left_white(patch: Patch) -> None:
+    whiten_always(patch)
+    for structure in STRUCTURES.values():
+        patch.setattr(structure, "unwhiten", lambda _factor, first, second: (first, second))
+
+
 MUTANTS: dict[str, Mutant] = {
     # The seventeen.
     "E-step ignores the weights": Mutant(
@@ -717,6 +723,7 @@ MUTANTS: dict[str, Mutant] = {
         means_not_moved_back(gaussian_features.Squares), ("moment matching", "Gaussian ascent")
     ),
     "engine: one triangle of a moment forgotten": Mutant(one_triangle_forgotten, ("moment matching",)),
+    "engine: moments left in whitened units": Mutant(moments_left_white, ("moment matching", "Gaussian ascent")),
     "sums without responsibilities": Mutant(unweighted_totals, ("moment matching", "M-step beats others")),
 }
 

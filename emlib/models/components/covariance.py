@@ -131,6 +131,10 @@ class CovarianceStructure(ABC):
         """Return sums over the last axis of left times right, (M, d, n) both: (M, d, d) symmetric, or (M, d)."""
 
     @abstractmethod
+    def unwhiten(self, factor: Factor, first: FloatArray, second: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the first and second moments of deviations from those of the whitened ones."""
+
+    @abstractmethod
     def variances(self, covariances: FloatArray, n_components: int, dim: int) -> FloatArray:
         """Return the variances of the columns under each component, (M, d) or broadcastable to it."""
 
@@ -243,6 +247,10 @@ class _Matrices(CovarianceStructure):
             moments[:, rows, : rows.stop] = block
             moments[:, : rows.start, rows] = block[:, :, : rows.start].swapaxes(1, 2)
         return moments
+
+    def unwhiten(self, factor: Factor, first: FloatArray, second: FloatArray) -> tuple[FloatArray, FloatArray]:
+        roots = factor.roots
+        return (roots @ first[:, :, None])[:, :, 0], roots @ second @ roots.swapaxes(1, 2)
 
     def share(self, matrix: FloatArray, n_components: int) -> FloatArray:
         return np.broadcast_to(matrix, self.shape(n_components, len(matrix)))
@@ -358,6 +366,9 @@ class _Variances(CovarianceStructure):
     def second_moments(self, left: FloatArray, right: FloatArray) -> FloatArray:
         moments: FloatArray = np.einsum("mdn,mdn->md", left, right)
         return moments
+
+    def unwhiten(self, factor: Factor, first: FloatArray, second: FloatArray) -> tuple[FloatArray, FloatArray]:
+        return first * factor.roots, second * factor.roots**2
 
     def dense(self, covariances: FloatArray, n_components: int, dim: int) -> FloatArray:
         return self.variances(covariances, n_components, dim)[:, :, None] * np.eye(dim)

@@ -262,8 +262,7 @@ def _by_whitening(
     for x, row_weights in rows.chunks(size):
         shape = n_components, dim, len(x)
         diffs, white = (part[: n_components * x.size].reshape(shape) for part in space)
-        columns = np.ascontiguousarray(x.T)
-        np.subtract(columns, theta.means[:, :, None], out=diffs)
+        np.subtract(np.ascontiguousarray(x.T), theta.means[:, :, None], out=diffs)
         structure.whiten_all(factor, diffs, white)
         joint = np.add.reduce(np.multiply(white, white, out=diffs), axis=1)
         joint *= -0.5
@@ -279,10 +278,8 @@ def _by_whitening(
         joint *= (1.0 if row_weights is None else row_weights) / total
         log_likelihood += float(log_density.sum() if row_weights is None else row_weights @ log_density)
         masses += joint.sum(axis=1)
-        # In the units of the data: what equal rows add to the moments then cancels exactly about their own mean.
-        np.subtract(columns, theta.means[:, :, None], out=diffs)
-        first += (diffs @ joint[:, :, None])[:, :, 0]
-        part = structure.second_moments(np.multiply(diffs, joint[:, None], out=white), diffs)
+        first += (white @ joint[:, :, None])[:, :, 0]
+        part = structure.second_moments(np.multiply(white, joint[:, None], out=diffs), white)
         second = part if second is None else second + part
     assert second is not None  # rows are never empty
-    return (masses, first, second), log_likelihood
+    return (masses, *structure.unwhiten(factor, first, second)), log_likelihood

@@ -1,0 +1,106 @@
+"""Configuration of the book: Sphinx over the executed notebooks and the pages that `pages.py` writes."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.transforms import SphinxTransform
+from sphinx.util.fileutil import copy_asset
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+sys.path.insert(0, str(ROOT))
+
+project = "emlib"
+author = "The emlib authors"
+release = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+copyright = author  # noqa: A001 - the name that Sphinx reads
+
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
+    "sphinxcontrib.bibtex",
+    "numpydoc",
+]
+
+# The notebooks are executed by `make notebooks` and compared by `make test`; the book shows what they hold.
+nb_execution_mode = "off"
+nb_render_markdown_format = "myst"
+nb_merge_streams = True
+myst_enable_extensions = ["dollarmath", "attrs_block"]
+myst_heading_anchors = 3
+# Anchors of equations are raw HTML that also works in JupyterLab; the tests of the book follow every link in the built
+# pages. The other: the evidence of a claim, kept for `emlib.ledger`, stands beside its text.
+suppress_warnings = ["myst.xref_missing", "mystnb.unknown_mime_type"]
+
+bibtex_bibfiles = ["references.bib"]
+bibtex_default_style = "plain"
+numpydoc_show_class_members = False
+autodoc_typehints = "none"  # numpydoc's sections say the types
+autosummary_generate = True
+
+html_theme = "furo"
+html_title = "emlib"
+html_static_path = ["_static"]
+html_css_files = ["book.css"]
+html_js_files = ["ledger.js"]
+html_show_sphinx = False
+html_copy_source = True
+html_sourcelink_suffix = ""
+# One self-contained file of MathJax 3, copied from the installed package: no request leaves the page.
+mathjax_path = "mathjax/tex-svg.js"
+mathjax3_config = {"svg": {"fontCache": "global"}, "options": {"enableMenu": False}}
+copybutton_exclude = ".linenos, .gp, .go"
+
+
+class PlainDisplayMath(SphinxTransform):
+    """Hand displayed equations to MathJax as they are: Sphinx's own wrapping breaks a ``tag``."""
+
+    default_priority = 900
+
+    def apply(self, **_: Any) -> None:
+        """Mark each displayed equation as one that is not to be wrapped."""
+        for node in self.document.findall(nodes.math_block):
+            text = f"\\[{node.astext().strip()}\\]"
+            node.children = [nodes.Text(text)]
+            node["no-wrap"] = node["nowrap"] = True
+
+
+class CellAnchors(SphinxTransform):
+    """Give each code cell an anchor with its execution count, for links such as ``page.html#cell-7``."""
+
+    default_priority = 901
+
+    def apply(self, **_: Any) -> None:
+        """Add the anchors."""
+        for node in self.document.findall(nodes.container):
+            count = node.get("exec_count")
+            if "cell" in node.get("classes", []) and count is not None:
+                node["ids"].append(f"cell-{count}")
+
+
+def copy_mathjax(app: Sphinx) -> None:
+    """Copy the one file of MathJax that the pages load."""
+    spec = find_spec("sphinx-mathjax-offline")
+    if spec is None or spec.origin is None:
+        raise RuntimeError("the package sphinx-mathjax-offline is not installed; run `make setup`")
+    source = Path(spec.origin).parent / "static" / "mathjax" / "tex-svg.js"
+    copy_asset(str(source), str(Path(app.outdir) / "_static" / "mathjax"))
+
+
+def setup(app: Sphinx) -> None:
+    """Register the transforms and the copying of MathJax."""
+    app.add_transform(PlainDisplayMath)
+    app.add_transform(CellAnchors)
+    app.connect("builder-inited", copy_mathjax)
+    app.set_html_assets_policy("always")  # titles in the sidebar and the ledger hold mathematics too

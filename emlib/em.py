@@ -7,6 +7,7 @@ and says honestly why it stopped.
 from __future__ import annotations
 
 import enum
+import math
 import numbers
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -43,6 +44,11 @@ class EMModel(Protocol[Theta, Stats]):
         a bound on the rounding error of the log-likelihood, in nats; asked for after a fall.
     ``locate(theta, data, component)``
         the row of the data on which a degenerate component sits, or None.
+    ``score(theta, stats)``
+        the gradient of the objective at `theta` in the coordinates of ``pack``, from the statistics of the E-step
+        there (Fisher's identity); None where the model cannot tell. Read by :mod:`emlib.acceleration`.
+    ``complete_information(theta, stats)``
+        a :class:`~emlib.metric.Metric`: the Fisher information of the complete data, in the same coordinates.
     """
 
     def e_step(self, theta: Theta, data: Any, /) -> tuple[Stats, float]:
@@ -72,6 +78,158 @@ class Status(enum.Enum):
 
 
 @dataclass(frozen=True, eq=False)
+class Point(Generic[Theta, Stats]):
+    """Parameters, and what an E-step there found.
+
+    Attributes
+    ----------
+    theta : Theta
+        The parameters.
+    stats : Stats
+        Expected sufficient statistics at `theta`.
+    log_likelihood : float
+        In nats.
+    objective : float
+        The log-likelihood plus the log prior, in nats.
+    """
+
+    theta: Theta
+    stats: Stats = field(repr=False)
+    log_likelihood: float
+    objective: float
+
+
+class EMMap(Generic[Theta, Stats]):
+    """The EM map of a model on its data, which counts how often its two halves are evaluated.
+
+    Parameters
+    ----------
+    model : EMModel
+        Gives the E-step and the M-step.
+    data : object
+        What the model's ``e_step`` reads.
+
+    Attributes
+    ----------
+    e_steps, m_steps : int
+        Evaluations so far. An E-step is one pass over the data.
+    """
+
+    def __init__(self, model: EMModel[Theta, Stats], data: Any) -> None:
+        self.model, self.data = model, data
+        self.e_steps = self.m_steps = 0
+        self.log_prior: Callable[[Theta], float] = getattr(model, "log_prior", _flat)
+        self.check_start: Callable[[Theta], object] = getattr(model, "check_start", _flat)
+
+    def at(self, theta: Theta) -> Point[Theta, Stats]:
+        """Do the E-step at `theta`.
+
+        Parameters
+        ----------
+        theta : Theta
+            Parameters.
+
+        Returns
+        -------
+        Point
+            With the objective at `theta`.
+        """
+        self.e_steps += 1
+        stats, log_likelihood = self.model.e_step(theta, self.data)
+        return Point(theta, stats, log_likelihood, log_likelihood + self.log_prior(theta))
+
+    def m_step(self, point: Point[Theta, Stats]) -> Theta:
+        """Do the M-step from a point.
+
+        Parameters
+        ----------
+        point : Point
+            Where the E-step was done.
+
+        Returns
+        -------
+        Theta
+            The image of ``point.theta`` under the EM map.
+        """
+        self.m_steps += 1
+        return self.model.m_step(point.stats)
+
+    def attempt(self, vector: FloatArray, like: Theta) -> Point[Theta, Stats] | None:
+        """Do the E-step at coordinates that may lie outside the parameter space.
+
+        Parameters
+        ----------
+        vector : ndarray of shape (p,)
+            Coordinates of ``pack``.
+        like : Theta
+            Parameters of the same shapes.
+
+        Returns
+        -------
+        Point or None
+            None outside: where the model refuses the parameters, or the objective is not finite; and on the border,
+            where rounding may put a probability and EM would not take it away again.
+        """
+        point = self._guarded(lambda: self.model.unpack(vector, like))
+        on_border = point is not None and not np.isfinite(self.model.pack(point.theta)).all()
+        return None if on_border else point
+
+    def attempt_step(self, point: Point[Theta, Stats]) -> Point[Theta, Stats] | None:
+        """Do an EM step from a point that EM itself would not have reached.
+
+        Parameters
+        ----------
+        point : Point
+            Where the E-step was done.
+
+        Returns
+        -------
+        Point or None
+            None where the M-step finds no valid parameters.
+        """
+        return self._guarded(lambda: self.m_step(point))
+
+    def _guarded(self, parameters: Callable[[], Theta]) -> Point[Theta, Stats] | None:
+        try:
+            with np.errstate(all="ignore"):
+                theta = parameters()
+                self.check_start(theta)
+                point = self.at(theta)
+        except (ValueError, ArithmeticError):  # also what a degenerate component and a singular matrix raise
+            return None
+        return point if np.isfinite(point.objective) else None
+
+
+class Path(Protocol[Theta, Stats]):
+    """One accelerated run, with what it remembers of its earlier iterates.
+
+    Attributes
+    ----------
+    distance : float
+        Estimated rise of the objective still to come from the last iterate, in nats; inf when unknown.
+    """
+
+    distance: float
+
+    def advance(self, point: Point[Theta, Stats], /) -> Point[Theta, Stats]:
+        """Return the next iterate; its objective may not be lower."""
+        ...
+
+
+class Accelerator(Protocol):
+    """A way to climb faster than by plain EM steps, over the same EM map: see :mod:`emlib.acceleration`."""
+
+    @property
+    def allowed_fall(self) -> float:
+        """By how much the objective may fall in one iteration, in nats: 0 for a monotone scheme."""
+        ...
+
+    def begin(self, em_map: EMMap[Any, Any], start: Point[Any, Any], /) -> Path[Any, Any]:
+        """Return a fresh path; the accelerator itself only holds options."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
 class Iteration(Generic[Theta]):
     """What a callback is shown after each iteration.
 
@@ -86,7 +244,7 @@ class Iteration(Generic[Theta]):
     objective : float
         The log-likelihood plus the log prior, in nats.
     distance : float
-        Aitken estimate of the rise in the objective still to come (inf when unknown).
+        Estimated rise in the objective still to come (inf when unknown): Aitken's, or the accelerator's.
     """
 
     number: int
@@ -111,13 +269,17 @@ class EMResult(Generic[Theta]):
     trace : ndarray of shape (n_iter + 1,)
         The objective after iterations 0..n_iter.
     n_iter : int
-        Number of iterations (one E-step and one M-step each).
+        Number of iterations: one E-step and one M-step each, or one accepted step of an accelerator.
     status : Status
         Why the run ended.
     message : str
         The same in words, with numbers.
     distance : float
-        Aitken estimate of the rise in the objective still to come, in nats (inf when unknown).
+        Estimated rise in the objective still to come, in nats (inf when unknown): Aitken's, or the accelerator's.
+    e_steps : int
+        E-steps done, that is passes over the data: the start's and those of refused steps included.
+    m_steps : int
+        M-steps done, that is evaluations of the EM map.
     """
 
     theta: Theta = field(repr=False)
@@ -128,6 +290,8 @@ class EMResult(Generic[Theta]):
     status: Status
     message: str
     distance: float
+    e_steps: int
+    m_steps: int
 
     @property
     def converged(self) -> bool:
@@ -174,6 +338,7 @@ def em(
     sample_weight: Any = None,
     tol: float = 1e-10,
     max_iter: int = 1000,
+    accelerate: Accelerator | None = None,
     callback: Callable[[Iteration[Theta]], object] | None = None,
     progress: bool = False,
 ) -> EMResult[Theta]:
@@ -194,6 +359,9 @@ def em(
         weights included, or when the gains are lost in rounding. ``tol=0`` runs exactly `max_iter` iterations.
     max_iter : int
         The most iterations to run; reaching it is never called converged.
+    accelerate : Accelerator, optional
+        For example ``emlib.acceleration.QuasiNewton()``: the iterates are then those of that scheme, which estimates
+        the rise still to come in its own way. None runs plain EM.
     callback : callable, optional
         Called with an :class:`Iteration` after each iteration, the start included; a true return
         value ends the run with status ``INTERRUPTED``.
@@ -211,10 +379,12 @@ def em(
         If the objective falls by more than rounding.
     ValueError
         If `tol`, `max_iter`, the data or the start are invalid.
+    TypeError
+        If `accelerate` is no accelerator.
     """
-    _check_options(tol, max_iter)
+    _check_options(tol, max_iter, accelerate)
     prepared = _prepare(model, data, sample_weight)
-    run = _Run(model, prepared, theta, tol)
+    run = _Run(EMMap(model, prepared), theta, tol, accelerate)
     status, message = Status.MAX_ITER, f"stopped after max_iter={max_iter} iterations, not converged"
     steps = _steps(max_iter, progress)
     try:
@@ -246,33 +416,45 @@ def em(
 class _Run(Generic[Theta, Stats]):
     """The moving parts of one run: the current iterate, its statistics and the trace."""
 
-    def __init__(self, model: EMModel[Theta, Stats], data: Any, theta: Theta, tol: float) -> None:
-        self.model, self.data, self.tol = model, data, tol
-        self.log_prior: Callable[[Theta], float] = getattr(model, "log_prior", _flat)
+    def __init__(
+        self, em_map: EMMap[Theta, Stats], theta: Theta, tol: float, accelerate: Accelerator | None = None
+    ) -> None:
+        self.em_map, self.tol = em_map, tol
         self.trace: list[float] = []
-        getattr(model, "check_start", _flat)(theta)
-        self._accept(0, theta)
+        self.path: Path[Theta, Stats] | None = None
+        self.allowed_fall = 0.0
+        em_map.check_start(theta)
+        self._accept(0, em_map.at(theta))
+        if accelerate is not None:
+            self.path = accelerate.begin(em_map, self.point)
+            self.allowed_fall = accelerate.allowed_fall
 
     def step(self) -> None:
-        """Do one M-step and the E-step at its result; raise if the objective fell beyond rounding."""
+        """Go to the next iterate; raise if the objective fell beyond rounding."""
         before = self.state
-        self._accept(before.number + 1, self.model.m_step(self.stats))
+        self._accept(before.number + 1, self._next())
         fall = before.objective - self.state.objective
-        if fall > 0:
+        if fall > self.allowed_fall + _usual_rounding(self.state.objective):
+            # Only now the model's own bound, which takes a pass over the data.
             rounding = self.rounding(before) + self.rounding(self.state)
-            if fall > rounding:
+            if fall > self.allowed_fall + rounding:
                 after = self.state
                 raise LikelihoodDecreased(after.number, before.objective, after.objective, rounding, before.theta)
 
-    def _accept(self, number: int, theta: Theta) -> None:
-        """Make `theta` the current iterate; an interrupt leaves the previous state whole."""
-        stats, log_likelihood = self.model.e_step(theta, self.data)
-        objective = log_likelihood + self.log_prior(theta)
-        if not np.isfinite(objective):
-            raise ValueError(f"the log-likelihood is {log_likelihood} at iteration {number}; it must be finite")
-        self.trace.append(objective)
-        self.stats = stats
-        self.state = Iteration(number, theta, log_likelihood, objective, aitken_distance(self.trace[-4:]))
+    def _next(self) -> Point[Theta, Stats]:
+        """Return the image of the current iterate under the EM map, or where the accelerator goes."""
+        if self.path is None:
+            return self.em_map.at(self.em_map.m_step(self.point))
+        return self.path.advance(self.point)
+
+    def _accept(self, number: int, point: Point[Theta, Stats]) -> None:
+        """Make `point` the current iterate; an interrupt leaves the previous state whole."""
+        if not math.isfinite(point.objective):
+            raise ValueError(f"the log-likelihood is {point.log_likelihood} at iteration {number}; it must be finite")
+        self.trace.append(point.objective)
+        distance = aitken_distance(self.trace[-4:]) if self.path is None else self.path.distance
+        self.point = point
+        self.state = Iteration(number, point.theta, point.log_likelihood, point.objective, distance)
 
     def converged(self) -> bool:
         """Whether the rise still to come is below `tol`, or the last two gains are lost in rounding."""
@@ -291,14 +473,14 @@ class _Run(Generic[Theta, Stats]):
 
     def rounding(self, state: Iteration[Theta]) -> float:
         """Return a bound on the rounding error of an iterate's objective."""
-        usual = 32 * EPS * max(1.0, abs(state.objective))
-        bound = getattr(self.model, "rounding", None)
-        return usual if bound is None else max(usual, bound(state.theta, self.data))
+        usual = _usual_rounding(state.objective)
+        bound = getattr(self.em_map.model, "rounding", None)
+        return usual if bound is None else max(usual, bound(state.theta, self.em_map.data))
 
     def locate(self, component: int) -> int | None:
         """Return the row on which a component sits, where the model can tell."""
-        find = getattr(self.model, "locate", None)
-        return None if find is None else find(self.state.theta, self.data, component)
+        find = getattr(self.em_map.model, "locate", None)
+        return None if find is None else find(self.state.theta, self.em_map.data, component)
 
     def result(self, status: Status, message: str) -> EMResult[Theta]:
         """Return what was reached."""
@@ -313,14 +495,26 @@ class _Run(Generic[Theta, Stats]):
             status=status,
             message=message,
             distance=state.distance,
+            e_steps=self.em_map.e_steps,
+            m_steps=self.em_map.m_steps,
         )
 
 
-def _check_options(tol: Any, max_iter: Any) -> None:
+def _usual_rounding(objective: float) -> float:
+    """Return the rounding error that any sum of the size of the objective may have."""
+    return 32 * EPS * max(1.0, abs(objective))
+
+
+def _check_options(tol: Any, max_iter: Any, accelerate: Any) -> None:
     if not isinstance(tol, numbers.Real) or not 0 <= float(tol) < float("inf"):
         raise ValueError(f"tol must be at least 0, got {tol!r}: a finite number of nats")
     if not isinstance(max_iter, numbers.Integral) or int(max_iter) < 0:
         raise ValueError(f"max_iter must be at least 0, got {max_iter!r}: a whole number of iterations")
+    if accelerate is not None and (isinstance(accelerate, type) or not hasattr(accelerate, "begin")):
+        raise TypeError(
+            f"accelerate must be None or an accelerator, got {accelerate!r}: for example "
+            "emlib.acceleration.QuasiNewton(), or emlib.acceleration.by_name('squarem')"
+        )
 
 
 def _flat(theta: object) -> float:

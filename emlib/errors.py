@@ -80,3 +80,25 @@ class DegenerateFitWarning(RuntimeWarning):
 
 class ConvergenceWarning(RuntimeWarning):
     """A fit stopped before it converged."""
+
+
+class NotAMaximum(ValueError):
+    """The parameters are no interior maximum of the objective, so that curvature there gives no standard errors.
+
+    Attributes
+    ----------
+    reason : str
+        What is wrong, where, and what to do.
+    direction : dict of str to float
+        How named parameters change along the offending direction; empty where there is none to name.
+    """
+
+    def __init__(self, reason: str, direction: dict[str, float]) -> None:
+        self.reason, self.direction = reason, direction
+        super().__init__(reason, direction)
+
+    def __str__(self) -> str:
+        if not self.direction:
+            return self.reason
+        moves = ", ".join(f"{name} by {change:+.3g}" for name, change in self.direction.items())
+        return f"{self.reason} The direction changes {moves}."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,16 +22,19 @@ class Rows:
     Attributes
     ----------
     x : ndarray of shape (n, d)
-        The rows, finite float64.
+        The rows, finite; float64, or float32 where the data were: `chunks` gives float64 always.
     weights : ndarray of shape (n,) or None
         Their weights, positive; None means one each.
     numbers : ndarray of int, shape (n,), or None
         Where each row stood in the data; None where no row was left out.
+    memo : dict
+        What a family worked out about these rows once and reads again in every E-step.
     """
 
     x: FloatArray
     weights: FloatArray | None = None
     numbers: IntArray | None = None
+    memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     def number(self, row: int) -> int:
         """Return where a row stood in the data as the user gave them.
@@ -53,19 +56,25 @@ class Rows:
         """Sum of the weights: the N of the note."""
         return float(len(self.x)) if self.weights is None else float(self.weights.sum())
 
-    def chunks(self) -> Iterator[tuple[FloatArray, FloatArray | None]]:
+    def chunks(self, size: int | None = None) -> Iterator[tuple[FloatArray, FloatArray | None]]:
         """Yield one chunk of rows after the other.
+
+        Parameters
+        ----------
+        size : int, optional
+            The most rows of a chunk, itself at most 2 * CHUNK; CHUNK if not given.
 
         Yields
         ------
         rows : ndarray of shape (n, d)
-            The next rows, at most CHUNK of them.
+            The next rows, float64.
         weights : ndarray of shape (n,) or None
             Their weights; None when every row counts once.
         """
-        for start in range(0, len(self.x), CHUNK):
-            part = slice(start, start + CHUNK)
-            yield self.x[part], None if self.weights is None else self.weights[part]
+        size = CHUNK if size is None else min(size, 2 * CHUNK)
+        for start in range(0, len(self.x), size):
+            part = slice(start, start + size)
+            yield self.x[part].astype(np.float64, copy=False), None if self.weights is None else self.weights[part]
 
 
 def as_rows(data: Any, sample_weight: Any = None) -> Rows:
@@ -81,7 +90,7 @@ def as_rows(data: Any, sample_weight: Any = None) -> Rows:
     Returns
     -------
     Rows
-        The rows of positive weight: views of the data where they were float64 already, copies otherwise.
+        The rows of positive weight: views of the data where they were float64 or float32 already, copies otherwise.
 
     Raises
     ------
@@ -112,7 +121,7 @@ def _as_matrix(data: Any) -> FloatArray:
     if raw.dtype.kind == "c":
         raise ValueError("Complex data not supported: pass real numbers")
     try:
-        x = np.asarray(raw, dtype=np.float64)
+        x = raw if raw.dtype == np.float32 else np.asarray(raw, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise type(error)(f"the data must be numbers; conversion to float64 failed: {error}") from error
     if x.ndim != 2:
@@ -124,10 +133,14 @@ def _as_matrix(data: Any) -> FloatArray:
         raise ValueError(f"the data have 0 sample(s) (shape={x.shape}) while a minimum of 1 is required.")
     if x.shape[1] == 0:
         raise ValueError(f"the data have 0 feature(s) (shape={x.shape}) while a minimum of 1 is required.")
-    if not np.isfinite(x).all():
-        row, column = (int(k) for k in np.argwhere(~np.isfinite(x))[0])
-        kind = "NaN" if np.isnan(x[row, column]) else "inf (infinity)"
-        raise ValueError(f"the data contain {kind}, first at row {row}, column {column}: remove or impute it")
+    for start in range(0, len(x), CHUNK):  # in chunks: no temporary of the size of the data
+        finite = np.isfinite(x[start : start + CHUNK])
+        if not finite.all():
+            row, column = (int(k) for k in np.argwhere(~finite)[0])
+            kind = "NaN" if np.isnan(x[start + row, column]) else "inf (infinity)"
+            raise ValueError(
+                f"the data contain {kind}, first at row {start + row}, column {column}: remove or impute it"
+            )
     return x
 
 

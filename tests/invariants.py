@@ -20,6 +20,7 @@ from tests.problems import (
     GAUSSIAN_KINDS,
     KINDS,
     N_CATEGORIES,
+    N_TRIALS,
     Array,
     Problem,
     Theta,
@@ -124,8 +125,14 @@ def integrates_to_one(problem: Problem) -> None:
     elif problem.name in GAUSSIAN_KINDS:
         total = _gaussian_integral(problem, theta)
     else:
-        largest = {"bernoulli": 1, "categorical": N_CATEGORIES - 1, "poisson": 60, "user-geometric": 300}[problem.name]
-        support = np.array(list(product(range(largest + 1), repeat=dim)), dtype=float)
+        largest = {
+            "bernoulli": 1,
+            "binomial": N_TRIALS,
+            "categorical": N_CATEGORIES - 1,
+            "poisson": 60,
+            "user-geometric": 300,
+        }
+        support = np.array(list(product(range(largest[problem.name] + 1), repeat=dim)), dtype=float)
         total = float(np.exp(problem.model.log_density(theta, support)).sum())
     close(total, 1, atol=1e-9, rtol=0)
 
@@ -399,13 +406,15 @@ def known_mixture(covariance_type: str) -> tuple[GaussianMixture, Problem, Theta
 
 
 def criteria(covariance_type: str) -> None:
-    """BIC is p log N - 2 log L and AIC is 2 p - 2 log L, p counted by hand, log L from SciPy."""
+    """BIC is p log N - 2 log L, AIC 2 p - 2 log L, ICL p log N - 2 log L_c: p counted by hand, densities from SciPy."""
     known, problem, theta = known_mixture(covariance_type)
     p = 2 + problem.kind.n_free(3, 2)
     log_likelihood = problem.scipy_log_likelihood(theta)
     n = problem.row_weights.sum()
     close(known.bic(problem.x, problem.weights), p * np.log(n) - 2 * log_likelihood)
     close(known.aic(problem.x, problem.weights), 2 * p - 2 * log_likelihood)
+    completed = problem.row_weights @ problem.scipy_log_joint(theta).max(axis=1)
+    close(known.icl(problem.x, problem.weights), p * np.log(n) - 2 * completed)
     close(known.score(problem.x, sample_weight=problem.weights), log_likelihood / n)
     close(known.bic(problem.x), p * np.log(len(problem.x)) - 2 * known.score_samples(problem.x).sum())
 

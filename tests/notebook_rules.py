@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -20,6 +21,7 @@ Rule = Callable[[Notebook], list[str]]
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 MARKER = re.compile(r"#.*\b(NBVAL_\w+|PYTEST_VALIDATE_IGNORE_OUTPUT)")
 MARKER_TAGS = re.compile(r"nbval|raises-exception|skip-execution")
+LINK = re.compile(r"\]\(([^)\s#]+)(?:#[^)\s]*)?\)")
 MEMORY_ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
 ABSOLUTE_PATH = re.compile(r"""(?:^|[\s'"(=])(/[\w.-]+/[\w.-]+|[A-Z]:\\\w+)""", re.MULTILINE)
 
@@ -69,6 +71,15 @@ def has_no_empty_cell(notebook: Notebook) -> list[str]:
 def stores_no_error(notebook: Notebook) -> list[str]:
     bad = [o for o in outputs(notebook) if o["output_type"] == "error" or o.get("name") == "stderr"]
     return [f"stored error or stderr: {(printed(o) or o.get('evalue', ''))[:80]!r}" for o in bad]
+
+
+def merges_its_streams(notebook: Notebook) -> list[str]:
+    """A cell that prints now and then sends as many streams as the clock will have it; `make notebooks` merges them."""
+    return [
+        f"printed text in several pieces: {where(cell)}; run `make notebooks`"
+        for cell in code_cells(notebook)
+        if max(Counter(output["name"] for output in cell["outputs"] if "name" in output).values(), default=0) > 1
+    ]
 
 
 def has_no_marker(notebook: Notebook) -> list[str]:
@@ -148,6 +159,7 @@ RULES: tuple[Rule, ...] = (
     is_executed_in_order,
     has_no_empty_cell,
     stores_no_error,
+    merges_its_streams,
     has_no_marker,
     has_plain_metadata,
     is_plain_python,
@@ -168,3 +180,10 @@ def saved_figures(notebook: Notebook) -> list[str]:
                     raise ValueError(f"figures.save takes the name as its second argument, written out: {where(cell)}")
                 names.append(name.value)
     return names
+
+
+def links(notebook: Notebook) -> list[str]:
+    """Return where the links of a notebook lead within the repository, those in Markdown outputs too."""
+    texts = [text(cell) for cell in notebook["cells"] if cell["cell_type"] == "markdown"]
+    texts += ["".join(output["data"].get("text/markdown", "")) for output in outputs(notebook) if "data" in output]
+    return [target for written in texts for target in LINK.findall(written) if "://" not in target]

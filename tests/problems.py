@@ -18,6 +18,7 @@ from scipy import special, stats
 
 from emlib import (
     Bernoulli,
+    Binomial,
     Categorical,
     EMResult,
     Exponential,
@@ -32,6 +33,7 @@ Array = NDArray[np.float64]
 Theta = MixtureParameters[Any]
 
 N_CATEGORIES = 3
+N_TRIALS = 5
 GAUSSIAN_TYPES = ("full", "tied", "diag", "spherical", "tied_diag", "tied_spherical")
 
 
@@ -100,6 +102,10 @@ def _draw_poisson(rng: np.random.Generator, labels: NDArray[np.int64], dim: int)
 
 def _draw_bernoulli(rng: np.random.Generator, labels: NDArray[np.int64], dim: int) -> Array:
     return (rng.random((len(labels), dim)) < rng.uniform(0.1, 0.9, (labels.max() + 1, dim))[labels]).astype(float)
+
+
+def _draw_binomial(rng: np.random.Generator, labels: NDArray[np.int64], dim: int) -> Array:
+    return rng.binomial(N_TRIALS, rng.uniform(0.1, 0.9, (labels.max() + 1, dim))[labels]).astype(float)
 
 
 def _draw_categorical(rng: np.random.Generator, labels: NDArray[np.int64], dim: int) -> Array:
@@ -187,6 +193,14 @@ KINDS: dict[str, Kind] = {
         draw=_draw_bernoulli,
         log_prob=lambda c, m, x: stats.bernoulli.logpmf(x, c.probabilities[m]).sum(axis=1),
         moment=lambda c, m, center: c.probabilities[m] - center,
+        statistic=_raw,
+        n_free=lambda n_components, dim: n_components * dim,
+    ),
+    "binomial": Kind(
+        component=partial(Binomial, N_TRIALS),
+        draw=_draw_binomial,
+        log_prob=lambda c, m, x: stats.binom.logpmf(x, N_TRIALS, c.probabilities[m]).sum(axis=1),
+        moment=lambda c, m, center: N_TRIALS * c.probabilities[m] - center,
         statistic=_raw,
         n_free=lambda n_components, dim: n_components * dim,
     ),

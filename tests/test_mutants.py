@@ -19,6 +19,7 @@ import emlib.rows
 import emlib.starts
 from emlib import (
     Bernoulli,
+    Binomial,
     DegenerateComponent,
     Dirichlet,
     Exponential,
@@ -34,7 +35,7 @@ from emlib import (
     em,
 )
 from emlib.em import _Run
-from emlib.models.components import poisson
+from emlib.models.components import gaussian_engine, gaussian_features, poisson
 from emlib.models.components.covariance import STRUCTURES, CovarianceStructure
 from emlib.models.components.discrete import Totals, TotalsFamily
 from emlib.models.mixture import MixtureStatistics, log_sum_exp
@@ -127,10 +128,11 @@ def stops_where_it_says() -> None:
 
 FULL = "gaussian-full"
 GAUSSIANS = tuple(f"gaussian-{name}" for name in GAUSSIAN_TYPES)
-DISCRETE = ("poisson", "bernoulli", "categorical")
+DISCRETE = ("poisson", "bernoulli", "binomial", "categorical")
 
 CHECKS: dict[str, Callable[[], None]] = {
     "ascent": each(invariants.ascent, *KINDS),
+    "Gaussian ascent": each(invariants.ascent, *GAUSSIANS),
     "moment matching": each(invariants.moment_matching, *KINDS),
     "mixing weights": each(invariants.mixing_weights, *KINDS),
     "log L = Q + H": each(invariants.decomposition, *KINDS),
@@ -185,7 +187,14 @@ class Mutant:
     survives_sklearn: bool = False
 
 
+def without_engine(patch: Patch) -> None:
+    """Send Gaussians the way of the other families, where a bug planted in Mixture or in log_prob is in the E-step."""
+    patch.setattr(Gaussian, "expectation", lambda *_args: None)
+
+
 def weights_dropped_from_e_step(patch: Patch) -> None:
+    without_engine(patch)
+
     def log_joint(self: Mixture[Any, Any], theta: Any, x: Any) -> Any:
         return self.family.log_prob(theta.components, x)
 
@@ -193,6 +202,7 @@ def weights_dropped_from_e_step(patch: Patch) -> None:
 
 
 def two_pi_dropped(patch: Patch) -> None:
+    without_engine(patch)
     original = Gaussian.log_prob
     patch.setattr(
         Gaussian, "log_prob", lambda self, theta, x: original(self, theta, x) + x.shape[1] / 2 * np.log(2 * np.pi)
@@ -238,6 +248,7 @@ def proba_ignores_covariances(patch: Patch) -> None:
 
 
 def covariance_as_precision(patch: Patch) -> None:
+    without_engine(patch)
     original = Gaussian.log_prob
 
     def log_prob(_self: Gaussian, theta: GaussianParameters, x: Any) -> Any:
@@ -274,6 +285,8 @@ def unbiased_covariance(patch: Patch) -> None:
 
 
 def hard_assignment(patch: Patch) -> None:
+    without_engine(patch)
+
     def chunk(self: Mixture[Any, Any], theta: Any, x: Any, weights: Any, *_where: Any) -> Any:
         log_joint = self.log_joint(theta, x)
         hard = np.eye(log_joint.shape[1])[log_joint.argmax(axis=1)]
@@ -375,8 +388,8 @@ def stale_log_likelihood(patch: Patch) -> None:
 def last_chunk_lost(patch: Patch) -> None:
     original = emlib.rows.Rows.chunks
 
-    def chunks(self: Any) -> Any:
-        parts = list(original(self))
+    def chunks(self: Any, *size: int) -> Any:
+        parts = list(original(self, *size))
         return iter(parts[:-1] or parts)
 
     patch.setattr(emlib.rows.Rows, "chunks", chunks)
@@ -402,6 +415,7 @@ def weights_not_in_statistics(patch: Patch) -> None:
 
 
 def raw_second_moments(patch: Patch) -> None:
+    without_engine(patch)
     original = Gaussian.statistics
 
     def statistics(self: Gaussian, theta: Any, x: Any, responsibilities: Any) -> Any:
@@ -449,6 +463,10 @@ def zeros_ignored(patch: Patch) -> None:
     patch.setattr(Bernoulli, "log_prob", lambda _self, theta, x: poisson.sum_x_log(x, theta.probabilities))
 
 
+def coefficient_dropped(patch: Patch) -> None:
+    patch.setattr(Binomial, "_log_choose", lambda _self, x: np.zeros(len(x)))
+
+
 def scale_for_rate(patch: Patch) -> None:
     original = Exponential.from_statistics
 
@@ -469,6 +487,7 @@ def unweighted_totals(patch: Patch) -> None:
 
 def joint_for_posterior(patch: Patch) -> None:
     """Errata B6: alpha_m p_m(x_i) in place of the responsibilities, the weights made to sum to one again."""
+    without_engine(patch)
 
     def chunk(self: Mixture[Any, Any], theta: Any, x: Any, weights: Any, *_where: Any) -> Any:
         log_joint = self.log_joint(theta, x)
@@ -530,6 +549,102 @@ def seeds_drawn_without_weights(patch: Patch) -> None:
     )
 
 
+# --- mutants of the engine ------------------------------------------------------------------------------------
+
+
+def whiten_always(patch: Patch) -> None:
+    """Trust no features, so that the E-step whitens and its bugs show."""
+    patch.setattr(gaussian_engine, "MOST", -1.0)
+
+
+def engine_ignores_weights(patch: Patch) -> None:
+    original = Gaussian.expectation
+
+    def expectation(self: Gaussian, theta: Any, weights: Any, rows: Any) -> Any:
+        return original(self, theta, np.ones_like(weights), rows)
+
+    patch.setattr(Gaussian, "expectation", expectation)
+
+
+def replace_exponentials(break_it: Callable[[Any, Any], None]) -> Plant:
+    """Change the densities and their sums after the exponential, in both forms of the E-step."""
+
+    def plant(patch: Patch) -> None:
+        original = gaussian_engine._exponentials
+
+        def exponentials(joint: Any, total: Any) -> None:
+            original(joint, total)
+            break_it(joint, total)
+
+        patch.setattr(gaussian_engine, "_exponentials", exponentials)
+
+    return plant
+
+
+def hard_densities(joint: Any, total: Any) -> None:
+    joint[:] = total * (joint == joint.max(axis=0))
+
+
+def joint_densities(joint: Any, total: Any) -> None:
+    joint *= total
+
+
+def engine_drops_row_weights(patch: Patch) -> None:
+    original = gaussian_engine._Work.chunk
+
+    def chunk(self: Any, coefficients: Any, phi: Any, _row_weights: Any) -> Any:
+        return original(self, coefficients, phi, None)
+
+    patch.setattr(gaussian_engine._Work, "chunk", chunk)
+
+
+def features_about_the_origin(patch: Patch) -> None:
+    patch.setattr(gaussian_engine, "MOST", np.inf)  # else the guard whitens, and nothing is lost
+    original = gaussian_engine.frame_of
+    patch.setattr(gaussian_engine, "frame_of", lambda rows: replace(original(rows), center=0 * original(rows).center))
+
+
+def products_counted_once(patch: Patch) -> None:
+    original = gaussian_features.product_table
+
+    def table(dim: int) -> Any:
+        return original(dim)._replace(multiplicity=np.full_like(original(dim).multiplicity, -0.5))
+
+    patch.setattr(gaussian_features, "product_table", table)
+
+
+def means_not_moved_back(kind: Any) -> Plant:
+    """Give moments about the center of the frame for those about the means."""
+
+    def plant(patch: Patch) -> None:
+        original = kind.moments
+
+        def moments(self: Any, sums: Any, theta: Any) -> Any:
+            return original(self, sums, replace(theta, means=0 * theta.means + self.frame.center))
+
+        patch.setattr(kind, "moments", moments)
+
+    return plant
+
+
+def one_triangle_forgotten(patch: Patch) -> None:
+    whiten_always(patch)
+    for structure in STRUCTURES.values():
+        original = structure.second_moments
+
+        def moments(left: Any, right: Any, original: Any = original) -> Any:
+            found = original(left, right)
+            return np.tril(found) if found.ndim == 3 else found
+
+        patch.setattr(structure, "second_moments", moments)
+
+
+def moments_left_white(patch: Patch) -> None:
+    whiten_always(patch)
+    for structure in STRUCTURES.values():
+        patch.setattr(structure, "unwhiten", lambda _factor, first, second: (first, second))
+
+
 MUTANTS: dict[str, Mutant] = {
     # The seventeen.
     "E-step ignores the weights": Mutant(
@@ -587,6 +702,9 @@ MUTANTS: dict[str, Mutant] = {
     "variance used as standard deviation in sampling": Mutant(variance_used_as_deviation, ("sample moments",)),
     "factorial dropped from the Poisson": Mutant(factorial_dropped, ("sum of probabilities", "densities of scipy")),
     "zeros ignored by the Bernoulli": Mutant(zeros_ignored, ("sum of probabilities", "densities of scipy")),
+    "coefficient dropped from the binomial": Mutant(
+        coefficient_dropped, ("sum of probabilities", "densities of scipy")
+    ),
     "mean used as rate of the exponential": Mutant(scale_for_rate, ("moment matching", "M-step beats others")),
     "expected log density for the log-likelihood": Mutant(
         expected_log_density_for_log_likelihood, ("Fisher", "densities of scipy", "honest result")
@@ -599,6 +717,20 @@ MUTANTS: dict[str, Mutant] = {
     "variances packed without logarithms": Mutant(variances_packed_without_logs, ("pack",)),
     "prior ignored by the M-step": Mutant(prior_ignored_by_m_step, ("MAP ascent", "gradient of MAP")),
     "seeds drawn without the weights of rows": Mutant(seeds_drawn_without_weights, ("fit repeats",)),
+    "engine: mixing weights ignored": Mutant(engine_ignores_weights, ("mixing weights", "honest result")),
+    "engine: hard assignment": Mutant(replace_exponentials(hard_densities), ("mixing weights", "Gaussian ascent")),
+    "engine: joint for the posterior": Mutant(replace_exponentials(joint_densities), ("mixing weights",)),
+    "engine: weights of rows dropped": Mutant(engine_drops_row_weights, ("weights repeat", "Gaussian ascent")),
+    "engine: features about the origin": Mutant(features_about_the_origin, ("far from the origin",)),
+    "engine: mixed products counted once": Mutant(products_counted_once, ("Gaussian ascent", "honest result")),
+    "engine: moments of products about the center": Mutant(
+        means_not_moved_back(gaussian_features.Products), ("moment matching", "Gaussian ascent")
+    ),
+    "engine: moments of squares about the center": Mutant(
+        means_not_moved_back(gaussian_features.Squares), ("moment matching", "Gaussian ascent")
+    ),
+    "engine: one triangle of a moment forgotten": Mutant(one_triangle_forgotten, ("moment matching",)),
+    "engine: moments left in whitened units": Mutant(moments_left_white, ("moment matching", "Gaussian ascent")),
     "sums without responsibilities": Mutant(unweighted_totals, ("moment matching", "M-step beats others")),
 }
 

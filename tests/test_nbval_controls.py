@@ -24,7 +24,7 @@ from tests.notebook_rules import KERNELSPEC, Notebook
 ROOT = Path(__file__).parents[1]
 NUMBER, FORMULA, PICTURE = 1, 2, 3  # the sample's code cells; cell 0 is the title
 SOURCES = (
-    "print(f'{2 / 3:.4f}')",
+    "print(f'{2 / 3:.4f}', flush=True)  # sent by itself, as after a pause\nprint('the end')",
     "import sympy as sp\n\nsp.sqrt(sp.Symbol('alpha'))",
     "from matplotlib import pyplot as plt\n\nfrom emlib import figures\n\nfigures.style()\nfig, ax = plt.subplots()\n"
     "ax.plot([0, 1])\nfigures.save(fig, 'sample', data={'y': [0, 1]}, caption='A line.', alt='It rises.')",
@@ -83,8 +83,8 @@ def test_a_second_execution_gives_the_same_bytes(executed: Path, tmp_path: Path)
 
 def alter_number(notebook: Notebook) -> None:
     [output] = notebook["cells"][NUMBER]["outputs"]
-    assert output["text"] == ["0.6667\n"]
-    output["text"] = ["0.6668\n"]
+    assert output["text"] == ["0.6667\n", "the end\n"]
+    output["text"] = ["0.6668\n", "the end\n"]
 
 
 def alter_formula(notebook: Notebook) -> None:

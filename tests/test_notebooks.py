@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests import notebook_rules as rules
-from tests.notebook_rules import KERNELSPEC, RULES, Notebook, Rule, saved_figures
+from tests.notebook_rules import KERNELSPEC, RULES, Notebook, Rule, links, saved_figures
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -34,6 +34,11 @@ def test_notebook_keeps_the_rule(path: Path, rule: Rule) -> None:
         assert MARKERS_ALLOWED[path.stem].strip(), "an exception needs its reason"
         return
     assert rule(read(path)) == []
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_links_lead_somewhere(path: Path) -> None:
+    assert [target for target in links(read(path)) if not (path.parent / target).exists()] == []
 
 
 def test_no_notebook_is_lost() -> None:
@@ -125,6 +130,7 @@ BROKEN: list[tuple[Rule, Callable[[Notebook], Any]]] = [
     (rules.has_no_empty_cell, append(markdown(""))),
     (rules.stores_no_error, output(stream("stderr", "a warning"))),
     (rules.stores_no_error, output(ERROR)),
+    (rules.merges_its_streams, field(PRINTING, outputs=[stream("stdout", "3."), stream("stdout", "5")])),
     (rules.has_no_marker, source(PRINTING, "# NBVAL_SKIP\nprint(1)")),
     (rules.has_no_marker, source(PRINTING, "print(1)  # NBVAL_IGNORE_OUTPUT")),
     (rules.has_no_marker, field(PRINTING, metadata={"tags": ["nbval-ignore-output"]})),
@@ -164,3 +170,9 @@ def test_the_names_of_saved_figures_are_read_from_the_source() -> None:
     source(DRAWING, "figures.save(fig, name, data=data, caption=caption, alt=alt)")(notebook)
     with pytest.raises(ValueError, match="written out"):
         saved_figures(notebook)
+
+
+def test_links_are_read_from_prose_and_from_outputs() -> None:
+    shown = {"output_type": "display_data", "metadata": {}, "data": {"text/markdown": ["| [b](02_b.ipynb) |"]}}
+    prose = markdown("[a](01_a.ipynb#Heading), [elsewhere](https://example.org) and $f[x](y z)$")
+    assert links({"cells": [prose, code(1, "b", shown, stream("stdout", "[c](d)"))]}) == ["01_a.ipynb", "02_b.ipynb"]

@@ -14,10 +14,9 @@ import numpy as np
 from IPython.core.getipython import get_ipython
 from IPython.display import Markdown
 
+from emlib.ledger.report import MIME, join_scopes
 from emlib.ledger.rows import Row, load, needs
 from emlib.proof import Certificate, NotRefuted, Refuted, Strength, Vacuous, VerdictError, agree, prove_equal, refute
-
-MIME = "application/vnd.emlib.claim+json"
 
 T = TypeVar("T")
 
@@ -313,9 +312,9 @@ class _Record:
     def _parts(self) -> list[str]:
         parts = []
         for kind, verb in VERBS.items():
-            scopes = dict.fromkeys(evidence.scope for evidence in self.evidence if evidence.kind == kind)
+            scopes = [evidence.scope for evidence in self.evidence if evidence.kind == kind]
             if scopes:
-                parts.append(f"{verb} {', '.join(scopes)}" if kind in SCOPED else verb)
+                parts.append(f"{verb} {join_scopes(scopes).replace('; ', ', ')}" if kind in SCOPED else verb)
         return parts
 
     def __repr__(self) -> str:

@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
     """
     parser = argparse.ArgumentParser(
         prog="python -m emlib ledger",
-        description="List the claims of the note with the evidence that the executed notebooks hold.",
+        description="List the claims of the note and beyond it with the evidence that the executed notebooks hold.",
         formatter_class=lambda prog: argparse.HelpFormatter(prog, width=80),
     )
     parser.add_argument("--missing", action="store_true", help="only what is not discharged, or rests on such a row")
@@ -72,27 +72,29 @@ def _records(report: Report) -> list[dict[str, Any]]:
 
 
 def _print_table(report: Report) -> None:
-    import pandas as pd
-
     unsupported = report.unsupported()
-    table = pd.DataFrame(
-        [
-            {
-                "claim": record["id"],
-                "kind": record["kind"],
-                "note": record["verdict"],
-                "shown for": _standing(record, unsupported),
-                "evidence": ", ".join(dict.fromkeys(piece["kind"] for piece in record["evidence"])),
-                "where": f"{record['notebook']}:{record['cell']}" if record["notebook"] else "",
-                "used by": ", ".join(name.removeprefix("emlib.") for name in record["uses"]),
-                "statement": record["statement"],
-            }
-            for record in _records(report)
-        ]
-    )
-    print(table.to_string(index=False, justify="left", max_colwidth=72))
+    lines = [
+        (
+            record["id"],
+            record["kind"],
+            record["verdict"],
+            _standing(record, unsupported),
+            ", ".join(dict.fromkeys(piece["kind"] for piece in record["evidence"])),
+            f"{record['notebook']}:{record['cell']}" if record["notebook"] else "",
+            ", ".join(name.removeprefix("emlib.") for name in record["uses"]),
+            record["statement"],
+        )
+        for record in _records(report)
+    ]
+    lines.insert(0, ("claim", "kind", "note", "shown for", "evidence", "notebook:cell", "emlib function", "statement"))
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    widths[-1] = 0  # nothing stands behind it
+    for line in lines:
+        print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)))
     print()
-    print(", ".join(f"{count} {name}" for name, count in report.totals().items()))
+    totals = report.totals()
+    print(report.summary())
+    print(", ".join(f"{totals[name]} {name}" for name in ("proved", "proved for every size", "false as printed")))
 
 
 def _standing(record: dict[str, Any], unsupported: dict[str, list[str]]) -> str:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from emlib.ledger.rows import Row, load
 
-MIME = "application/vnd.emlib.claim+json"
+MIME = "application/vnd.emlib.claim+json"  # of the record that a discharged claim leaves in its notebook
+NO_SIZE = "every value of the symbols"
+OPEN_SIZES = re.compile(r"every \w+ >= 1(, \w+ >= 1)*")
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,43 @@ class Place:
         str
             The scopes of its proofs, joined.
         """
-        proofs = dict.fromkeys(piece["scope"] for piece in self.evidence if piece["kind"] == "proof")
-        return "; ".join(proofs) if proofs else "example"
+        proofs = [piece["scope"] for piece in self.evidence if piece["kind"] == "proof"]
+        return join_scopes(proofs) if proofs else "example"
+
+    def for_every_size(self) -> bool:
+        """Return whether a proof of the row leaves all its sizes open, or none of its proofs has a size.
+
+        Returns
+        -------
+        bool
+            False for a row that was proved at explicit sizes only, such as ``every M and N = 1..4``.
+        """
+        scopes = {piece["scope"] for piece in self.evidence if piece["kind"] == "proof"}
+        return any(map(OPEN_SIZES.fullmatch, scopes)) or scopes == {NO_SIZE}
+
+
+def join_scopes(scopes: Iterable[str]) -> str:
+    """Return several scopes as one text, in which each size that is left open stands once.
+
+    Parameters
+    ----------
+    scopes : iterable of str
+        Such as ``every M >= 1``, ``every M >= 1, N >= 1`` and ``N = 1..5``. A proof that does not name a size holds
+        for all of them.
+
+    Returns
+    -------
+    str
+        Such as ``every M >= 1, N >= 1; N = 1..5``.
+    """
+    sizes: dict[str, None] = {}
+    others: dict[str, None] = {}
+    for scope in scopes:
+        if OPEN_SIZES.fullmatch(scope):
+            sizes.update(dict.fromkeys(scope.removeprefix("every ").split(", ")))
+        else:
+            others[scope] = None
+    return "; ".join([f"every {', '.join(sizes)}"] * bool(sizes) + list(others))
 
 
 class LedgerError(ValueError):
@@ -95,22 +133,41 @@ class Report:
         return {row.id: search(row.id) for row in self.rows if row.id in self.places and search(row.id)}
 
     def totals(self) -> dict[str, int]:
-        """Return how many rows there are of each standing.
+        """Return how many rows there are of each standing; rows beyond the note are counted apart.
 
         Returns
         -------
         dict of str to int
-            ``rows``, ``discharged``, ``proved for every size``, ``proved``, ``false as printed``.
+            Of the note ``rows``, ``discharged``, ``proved``, ``proved for every size``, ``false as printed``; if the
+            ledger has others, ``rows beyond the note`` and ``discharged beyond the note``.
         """
-        scopes = Counter("every" in place.scope() for place in self.places.values() if place.scope() != "example")
-        false = sum(row.verdict == "false-as-stated" for row in self.rows if row.id in self.places)
-        return {
-            "rows": len(self.rows),
-            "discharged": len(self.places),
-            "proved": scopes.total(),
-            "proved for every size": scopes[True],
-            "false as printed": false,
+        note = [row for row in self.rows if not row.beyond]
+        places = [self.places[row.id] for row in note if row.id in self.places]
+        totals = {
+            "rows": len(note),
+            "discharged": len(places),
+            "proved": sum(place.scope() != "example" for place in places),
+            "proved for every size": sum(place.for_every_size() for place in places),
+            "false as printed": sum(row.verdict == "false-as-stated" for row in note if row.id in self.places),
         }
+        if len(note) < len(self.rows):
+            totals["rows beyond the note"] = len(self.rows) - len(note)
+            totals["discharged beyond the note"] = len(self.places) - len(places)
+        return totals
+
+    def summary(self) -> str:
+        """Return how many claims are discharged, in one line.
+
+        Returns
+        -------
+        str
+            Such as ``181 of 181 claims of the note; 12 of 12 beyond it``.
+        """
+        totals = self.totals()
+        text = f"{totals['discharged']} of {totals['rows']} claims of the note"
+        if "rows beyond the note" in totals:
+            text += f"; {totals['discharged beyond the note']} of {totals['rows beyond the note']} beyond it"
+        return text
 
 
 def read(folder: str | Path) -> Report:

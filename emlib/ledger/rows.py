@@ -1,16 +1,23 @@
-"""The rows of the ledger: every claim of the note, in the project's words, as `claims.toml` lists them."""
+"""The rows of the ledger: every claim of the note, as `claims.toml` lists them, and rows beyond it.
+
+A derivation that the note only names has a file of its own beside it: `claims_missing_data.toml` holds the rows of the
+section "missing data". They keep the same rules and are counted apart.
+"""
 
 from __future__ import annotations
 
 import graphlib
 import tomllib
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Any
 
-FILE = "claims.toml"
+FILE = "claims.toml"  # the note
+PREFIX, SUFFIX = "claims_", ".toml"  # of the files beyond it
 
 KINDS = ("definition", "claim", "step", "lemma", "proof-step", "prose")
 VERDICTS = ("holds", "holds-under-conditions", "misprint", "false-as-stated")
@@ -26,20 +33,20 @@ EXTRA = {
 
 @dataclass(frozen=True)
 class Row:
-    """One claim of the note.
+    """One claim of the note, or of a derivation beyond it.
 
     Attributes
     ----------
     id : str
-        Name of the row, such as ``"5.2"`` or ``"3.alpha.update"``; it begins with the number of the section.
-    section : int
-        Section of the note, 1 to 5.
+        Name of the row, such as ``"5.2"`` or ``"missing-data.pattern"``; it begins with its section, hyphenated.
+    section : int or str
+        Section of the note, 1 to 5; beyond the note the name of the derivation, such as ``"missing data"``.
     kind : str
         One of ``KINDS``.
     statement : str
         What is claimed, in words and LaTeX; the right form where the note is wrong.
     verdict : str
-        One of ``VERDICTS``, on the claim as the note prints it.
+        One of ``VERDICTS``, on the claim as the note prints it; beyond the note, as it is commonly printed.
     twin : str
         The wrong statement beside it that a check must refute.
     depends : tuple of str
@@ -47,7 +54,7 @@ class Row:
     uses : tuple of str
         Dotted names of what in emlib runs this formula.
     relations : tuple of str
-        The relation signs of the note that it covers: ``"L92.3"`` is the third on line 92.
+        The relation signs of the note that it covers: ``"L92.3"`` is the third on line 92. None beyond the note.
     printed : str
         What the note prints, where that is a misprint or false.
     correction : str
@@ -57,7 +64,7 @@ class Row:
     """
 
     id: str
-    section: int
+    section: int | str
     kind: str
     statement: str
     verdict: str
@@ -69,6 +76,11 @@ class Row:
     correction: str = ""
     conditions: str = ""
 
+    @property
+    def beyond(self) -> bool:
+        """Whether the row belongs to a derivation that the note only names."""
+        return isinstance(self.section, str)
+
 
 KEYS = frozenset(field.name for field in fields(Row))
 REQUIRED = frozenset(field.name for field in fields(Row) if field.default is MISSING)
@@ -77,7 +89,7 @@ LISTS = frozenset({"depends", "uses", "relations"})
 
 @cache
 def load() -> tuple[Row, ...]:
-    """Return the rows of the ledger, in the order of the note.
+    """Return the rows of the ledger: those of the note in its order, then those beyond it by file.
 
     Returns
     -------
@@ -87,37 +99,49 @@ def load() -> tuple[Row, ...]:
     Raises
     ------
     ValueError
-        If the file of the package is not a valid ledger.
+        If the files of the package are not a valid ledger.
     """
-    return parse(resources.files(__package__).joinpath(FILE).read_text(encoding="utf-8"))
+    return parse(texts(resources.files(__package__)))
 
 
-def parse(text: str) -> tuple[Row, ...]:
+def texts(folder: Traversable) -> dict[str, str]:
+    """Return the texts of the files of a ledger by name, the note's first.
+
+    Parameters
+    ----------
+    folder : importlib.resources.abc.Traversable or pathlib.Path
+        Holds ``claims.toml`` and any number of ``claims_NAME.toml``.
+
+    Returns
+    -------
+    dict of str to str
+        What :func:`parse` takes.
+    """
+    names = [file.name for file in folder.iterdir() if file.name.startswith(PREFIX) and file.name.endswith(SUFFIX)]
+    return {name: folder.joinpath(name).read_text(encoding="utf-8") for name in (FILE, *sorted(names))}
+
+
+def parse(files: Mapping[str, str]) -> tuple[Row, ...]:
     """Return the rows of a ledger given as TOML.
 
     Parameters
     ----------
-    text : str
-        A TOML document that holds an array of tables named ``claim`` and nothing else.
+    files : mapping of str to str
+        From the name of a file, ``claims.toml`` or ``claims_NAME.toml``, to its text: a TOML document that holds an
+        array of tables named ``claim`` and nothing else.
 
     Returns
     -------
     tuple of Row
-        The rows, in the order of the text.
+        The rows, in the order of the files and of their texts.
 
     Raises
     ------
     ValueError
-        If the text is not TOML, a row is not as :class:`Row` says, an id stands twice, or the dependencies name
-        an unknown row or run in a circle.
+        If a text is not TOML, a row is not as :class:`Row` says or not of its file's section, an id stands twice, or
+        the dependencies name an unknown row or run in a circle.
     """
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{FILE} is not TOML: {error}") from error
-    if set(document) != {"claim"} or not isinstance(document["claim"], list):
-        raise ValueError(f"{FILE} must hold [[claim]] tables and nothing else, got {', '.join(sorted(document))}")
-    rows = tuple(_row(table, number) for number, table in enumerate(document["claim"], start=1))
+    rows = tuple(row for file, text in files.items() for row in _rows(file, text))
     _check_unique(rows)
     _check_dependencies(rows)
     return rows
@@ -140,9 +164,20 @@ def needs(row: Row) -> frozenset[str]:
     return frozenset(needed | {"counterexample", "proof"} if row.verdict == "false-as-stated" else needed)
 
 
-def _row(table: dict[str, Any], number: int) -> Row:
+def _rows(file: str, text: str) -> list[Row]:
+    """Return the checked rows of one file."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{file} is not TOML: {error}") from error
+    if set(document) != {"claim"} or not isinstance(document["claim"], list):
+        raise ValueError(f"{file} must hold [[claim]] tables and nothing else, got {', '.join(sorted(document))}")
+    return [_row(table, number, file) for number, table in enumerate(document["claim"], start=1)]
+
+
+def _row(table: dict[str, Any], number: int, file: str) -> Row:
     """Return one checked row; errors name it by its id, or by its place if it has none."""
-    where = f"{FILE}, claim {table.get('id', f'number {number}')}"
+    where = f"{file}, claim {table.get('id', f'number {number}')}"
     unknown, missing = sorted(set(table) - KEYS), sorted(REQUIRED - set(table))
     if unknown:
         raise ValueError(f"{where}: unknown key {', '.join(unknown)}; the keys are {', '.join(sorted(KEYS))}")
@@ -150,14 +185,11 @@ def _row(table: dict[str, Any], number: int) -> Row:
         raise ValueError(f"{where}: lacks {', '.join(missing)}")
     for key, value in table.items():
         _check_value(key, value, where)
+    _check_section(table, file, where)
     if table["kind"] not in KINDS:
         raise ValueError(f"{where}: unknown kind {table['kind']!r}; it must be one of {', '.join(KINDS)}")
     if table["verdict"] not in VERDICTS:
         raise ValueError(f"{where}: unknown verdict {table['verdict']!r}; it must be one of {', '.join(VERDICTS)}")
-    if table["section"] not in range(1, 6) or not table["id"].startswith(f"{table['section']}."):
-        raise ValueError(
-            f"{where}: the id must begin with its section, 1 to 5, and a dot; section is {table['section']}"
-        )
     _check_extra(table, where)
     values: dict[str, Any] = {key: tuple(value) if key in LISTS else value for key, value in table.items()}
     return Row(**values)
@@ -165,13 +197,28 @@ def _row(table: dict[str, Any], number: int) -> Row:
 
 def _check_value(key: str, value: object, where: str) -> None:
     if key == "section":
-        right, wanted = type(value) is int, "an integer"
-    elif key in LISTS:
+        return  # the file says what it must be
+    if key in LISTS:
         right, wanted = isinstance(value, list) and all(isinstance(one, str) for one in value), "a list of strings"
     else:
         right, wanted = isinstance(value, str) and bool(value.strip()), "a string that is not empty"
     if not right:
         raise ValueError(f"{where}: {key} must be {wanted}, got {value!r}")
+
+
+def _check_section(table: dict[str, Any], file: str, where: str) -> None:
+    """Refuse a section that is not the file's, and an id that does not begin with it."""
+    section = table["section"]
+    if file == FILE:
+        right, wanted = type(section) is int and section in range(1, 6), "an integer from 1 to 5"
+    else:
+        name = file.removeprefix(PREFIX).removesuffix(SUFFIX).replace("_", " ")
+        right, wanted = section == name, f"{name!r}, as the file is called"
+    if not right:
+        raise ValueError(f"{where}: section must be {wanted}, got {section!r}")
+    start = f"{section}.".replace(" ", "-")
+    if not table["id"].startswith(start):
+        raise ValueError(f"{where}: the id must begin with its section, {start!r}")
 
 
 def _check_extra(table: dict[str, Any], where: str) -> None:
@@ -192,7 +239,7 @@ def _check_unique(rows: tuple[Row, ...]) -> None:
     ):
         twice = sorted(name for name, count in counts.items() if count > 1)
         if twice:
-            raise ValueError(f"{FILE}: {what} {', '.join(twice)} stands more than once")
+            raise ValueError(f"{what} {', '.join(twice)} stands more than once in the ledger")
 
 
 def _check_dependencies(rows: tuple[Row, ...]) -> None:
@@ -200,10 +247,10 @@ def _check_dependencies(rows: tuple[Row, ...]) -> None:
     for row in rows:
         unknown = [name for name in row.depends if name not in graph]
         if unknown:
-            raise ValueError(f"{FILE}, claim {row.id}: depends on {', '.join(unknown)}, which the ledger lacks")
+            raise ValueError(f"claim {row.id}: depends on {', '.join(unknown)}, which the ledger lacks")
     try:
         graphlib.TopologicalSorter(graph).prepare()
     except graphlib.CycleError as error:
         # graphlib lists each row before the one that rests on it.
         path = " -> ".join(reversed(error.args[1]))
-        raise ValueError(f"{FILE}: the dependencies run in a circle, each on the next: {path}") from None
+        raise ValueError(f"the dependencies of the ledger run in a circle, each on the next: {path}") from None

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
+from emlib.metric import LogRatios, Stacked
 from emlib.models.components.separate import as_family
-from emlib.models.components.values import frozen
+from emlib.models.components.values import frozen, trusted
 from emlib.priors import Dirichlet
 from emlib.rows import Rows, as_rows
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from emlib._types import FloatArray, IntArray
+    from emlib.metric import Metric
     from emlib.models.components.family import Family, WeightedFit
 
 Params = TypeVar("Params")
@@ -45,14 +47,7 @@ class MixtureParameters(Generic[Params]):
     components: Params
 
     def __post_init__(self) -> None:
-        weights = frozen(self.weights)
-        if weights.ndim != 1 or weights.size == 0:
-            raise ValueError(f"weights must have shape (n_components,), got {weights.shape}")
-        if not (np.isfinite(weights).all() and (weights >= 0).all()):
-            raise ValueError(f"weights must be finite and not negative, got {weights.tolist()}")
-        if abs(weights.sum() - 1) > 1e-8:
-            raise ValueError(f"weights must sum to 1, got a sum of {weights.sum()!r}")
-        object.__setattr__(self, "weights", weights)
+        object.__setattr__(self, "weights", _checked_weights(self.weights))
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,11 +80,16 @@ class Mixture(Generic[Params, Sums]):
         ``log_prob(theta, x)`` and a weighted ``fit(x, weights)`` for one component.
     weight_prior : Dirichlet or None
         Prior on the mixing weights; its log density is part of the objective (MAP-EM).
+    fixed_weights : array_like of shape (M,) or None
+        Mixing weights that are known: every M-step keeps them, and they are not among the free parameters
+        that :meth:`pack` returns.
 
     Raises
     ------
     TypeError
         If the component or the prior is something else.
+    ValueError
+        If the fixed weights are no point of the simplex, or come with a prior on the weights.
 
     Examples
     --------
@@ -108,11 +108,16 @@ class Mixture(Generic[Params, Sums]):
         component: Family[Params, Sums] | WeightedFit[Any],
         *,
         weight_prior: Dirichlet | None = None,
+        fixed_weights: ArrayLike | None = None,
     ) -> None:
         if not (weight_prior is None or isinstance(weight_prior, Dirichlet)):
             raise TypeError(f"weight_prior must be a Dirichlet or None, got {weight_prior!r}")
+        if weight_prior is not None and fixed_weights is not None:
+            raise ValueError("fixed_weights are known and take no weight_prior: give one of the two")
         self.family: Family[Params, Sums] = as_family(component)
         self.weight_prior = weight_prior
+        self.fixed_weights = None if fixed_weights is None else _checked_weights(fixed_weights)
+        self._expectation: Any = getattr(self.family, "expectation", None)
 
     def prepare(self, data: Any, sample_weight: ArrayLike | None = None) -> Rows:
         """Check data and weights.
@@ -162,10 +167,15 @@ class Mixture(Generic[Params, Sums]):
         ValueError
             If a row has density zero under every component.
         """
+        rows = data if isinstance(data, Rows) else self.prepare(data)
+        if self._expectation is not None:
+            found = self._expectation(theta.components, theta.weights, rows)
+            if found is not None:
+                sums, log_likelihood = found
+                return MixtureStatistics(sums.masses, sums), log_likelihood
         stats: Any = None
         log_likelihood = 0.0
         n_read = 0
-        rows = self.prepare(data)
         for x, weights in rows.chunks():
             part, value = self._chunk(theta, x, weights, rows, n_read)
             stats = part if stats is None else stats + part
@@ -191,7 +201,7 @@ class Mixture(Generic[Params, Sums]):
     def m_step(self, stats: MixtureStatistics[Sums]) -> MixtureParameters[Params]:
         """Return the parameters that maximise Q (plus the log prior).
 
-        The weights are the means of the responsibilities (note, section 3: lambda = -N).
+        The weights are the means of the responsibilities (note, section 3: lambda = -N), unless they are fixed.
 
         Parameters
         ----------
@@ -209,9 +219,13 @@ class Mixture(Generic[Params, Sums]):
             If a component has no valid parameters.
         """
         components = self.family.from_statistics(stats.components)
-        masses = stats.masses
-        weights = masses / masses.sum() if self.weight_prior is None else self.weight_prior.mode(masses)
-        return MixtureParameters(weights, components)
+        return trusted(MixtureParameters, weights=self._weights(stats.masses), components=components)
+
+    def _weights(self, masses: FloatArray) -> FloatArray:
+        """Return the mixing weights that maximise Q plus their log prior, or the fixed ones."""
+        if self.fixed_weights is not None:
+            return self.fixed_weights
+        return masses / masses.sum() if self.weight_prior is None else self.weight_prior.mode(masses)
 
     def from_responsibilities(
         self, data: Any, responsibilities: ArrayLike, sample_weight: ArrayLike | None = None
@@ -253,11 +267,11 @@ class Mixture(Generic[Params, Sums]):
             weighted = weighted[rows.numbers]
         if rows.weights is not None:
             weighted *= rows.weights[:, None]
-        stats = self.family.statistics(None, rows.x, weighted)
+        stats = self.family.statistics(None, np.asarray(rows.x, dtype=np.float64), weighted)
         return self.m_step(MixtureStatistics(weighted.sum(axis=0), stats))
 
     def check_start(self, theta: MixtureParameters[Params]) -> None:
-        """Refuse a start outside the parameter space, where the family has one to check.
+        """Refuse a start outside the parameter space: weights other than the fixed ones, or what the family refuses.
 
         Parameters
         ----------
@@ -267,8 +281,13 @@ class Mixture(Generic[Params, Sums]):
         Raises
         ------
         ValueError
-            If the family refuses it.
+            If its weights are not the fixed ones, or the family refuses it.
         """
+        if self.fixed_weights is not None and not np.array_equal(theta.weights, self.fixed_weights):
+            raise ValueError(
+                f"the start has weights {theta.weights.tolist()}, but this mixture fixes them at "
+                f"{self.fixed_weights.tolist()}"
+            )
         check = getattr(self.family, "check_start", None)
         if check is not None:
             check(theta.components)
@@ -326,7 +345,7 @@ class Mixture(Generic[Params, Sums]):
         ndarray of shape (n, M)
             In nats; -inf where a component excludes a row.
         """
-        return self._log_joint(theta, self.prepare(data).x)
+        return np.concatenate([self._log_joint(theta, x) for x, _ in self.prepare(data).chunks()])
 
     def _log_joint(self, theta: MixtureParameters[Params], x: FloatArray) -> FloatArray:
         """Return log alpha_m + log p_m(x_i) for checked rows."""
@@ -378,10 +397,11 @@ class Mixture(Generic[Params, Sums]):
             If a row has density zero under every component.
         """
         rows = self.prepare(data)
-        log_joint = self._log_joint(theta, rows.x)
+        log_joint = self.log_joint(theta, rows)
         log_density = log_sum_exp(log_joint)
         _refuse_impossible(log_density, rows, 0)
-        return np.exp(log_joint - log_density[:, None])
+        log_joint -= log_density[:, None]
+        return np.exp(log_joint, out=log_joint)
 
     def sample(self, theta: MixtureParameters[Params], n: int, rng: np.random.Generator) -> tuple[FloatArray, IntArray]:
         """Draw rows from the mixture, in random order.
@@ -418,7 +438,7 @@ class Mixture(Generic[Params, Sums]):
         return draw(theta.components, labels, rng), labels
 
     def pack(self, theta: MixtureParameters[Params]) -> FloatArray:
-        """Return log ratios of the weights to the last one, then the family's coordinates.
+        """Return log ratios of the weights to the last one (none if they are fixed), then the family's coordinates.
 
         Parameters
         ----------
@@ -431,6 +451,9 @@ class Mixture(Generic[Params, Sums]):
             Unconstrained; as many numbers as there are free parameters.
         """
         family: Any = self.family
+        if self.fixed_weights is not None:
+            packed: FloatArray = family.pack(theta.components)
+            return packed
         with np.errstate(divide="ignore", invalid="ignore"):
             ratios = np.log(theta.weights[:-1]) - np.log(theta.weights[-1])
         return np.concatenate([ratios, family.pack(theta.components)])
@@ -456,12 +479,67 @@ class Mixture(Generic[Params, Sums]):
             If a log ratio of weights is not finite: a weight of zero has none.
         """
         family: Any = self.family
+        if self.fixed_weights is not None:
+            return MixtureParameters(self.fixed_weights, family.unpack(vector, like.components))
         n_ratios = len(like.weights) - 1
         if not np.isfinite(vector[:n_ratios]).all():
             raise ValueError("a log ratio of weights is not finite: a mixture with a weight of 0 cannot be unpacked")
         ratios = np.append(vector[:n_ratios], 0.0)
         weights = np.exp(ratios - ratios.max())
         return MixtureParameters(weights / weights.sum(), family.unpack(vector[n_ratios:], like.components))
+
+    def score(self, theta: MixtureParameters[Params], stats: MixtureStatistics[Sums]) -> FloatArray | None:
+        """Return the gradient of the objective in the coordinates of :meth:`pack`.
+
+        By Fisher's identity it is the gradient of Q(. | theta) at theta, so the statistics of an E-step suffice.
+
+        Parameters
+        ----------
+        theta : MixtureParameters
+            The parameters of the E-step.
+        stats : MixtureStatistics
+            Its statistics.
+
+        Returns
+        -------
+        ndarray of shape (p,) or None
+            In nats; None where the family offers no gradient.
+        """
+        of_family = getattr(self.family, "score", None)
+        by_components = None if of_family is None else of_family(theta.components, stats.components)
+        if by_components is None:
+            return None
+        if self.fixed_weights is not None:
+            return np.asarray(by_components)
+        counts = self._counts(stats)
+        by_ratios = counts - counts.sum() * theta.weights
+        return np.concatenate([by_ratios[:-1], by_components])
+
+    def complete_information(self, theta: MixtureParameters[Params], stats: MixtureStatistics[Sums]) -> Metric:
+        """Return the Fisher information of complete data, in the coordinates of :meth:`pack`.
+
+        Parameters
+        ----------
+        theta : MixtureParameters
+            The parameters of the E-step.
+        stats : MixtureStatistics
+            Its statistics, of which the masses are read: the expected rows of each component.
+
+        Returns
+        -------
+        Metric
+            Weights unless they are fixed, then components; only for families with ``complete_information``.
+        """
+        family: Any = self.family
+        about_components: Metric = family.complete_information(theta.components, stats.components)
+        if self.fixed_weights is not None:
+            return about_components
+        about_weights = LogRatios(self._counts(stats).sum(keepdims=True), theta.weights[None, :])
+        return Stacked((about_weights, about_components))
+
+    def _counts(self, stats: MixtureStatistics[Sums]) -> FloatArray:
+        """Return the rows of each component, pseudo-rows of the prior on the weights included."""
+        return stats.masses if self.weight_prior is None else stats.masses + (self.weight_prior.concentration - 1)
 
     def rounding(self, theta: MixtureParameters[Params], data: Rows) -> float:
         """Return a bound on the rounding error of the log-likelihood at `theta`.
@@ -503,7 +581,7 @@ class Mixture(Generic[Params, Sums]):
             The row of the user's data, counted from 0; None if the component has a weight of zero.
         """
         rows = self.prepare(data)
-        log_joint = self._log_joint(theta, rows.x)
+        log_joint = self.log_joint(theta, rows)
         score = 2 * log_joint[:, component] - log_sum_exp(log_joint)
         return rows.number(int(np.argmax(score))) if np.isfinite(score).any() else None
 
@@ -525,6 +603,18 @@ def log_sum_exp(log_joint: FloatArray) -> FloatArray:
     peak = np.where(np.isfinite(peak), peak, 0.0)
     with np.errstate(divide="ignore"):
         return peak + np.log(np.exp(log_joint - peak[:, None]).sum(axis=1))
+
+
+def _checked_weights(values: ArrayLike) -> FloatArray:
+    """Return mixing weights as a read-only array; raise if they are no point of the simplex."""
+    weights = frozen(values)
+    if weights.ndim != 1 or weights.size == 0:
+        raise ValueError(f"weights must have shape (n_components,), got {weights.shape}")
+    if not (np.isfinite(weights).all() and (weights >= 0).all()):
+        raise ValueError(f"weights must be finite and not negative, got {weights.tolist()}")
+    if abs(weights.sum() - 1) > 1e-8:
+        raise ValueError(f"weights must sum to 1, got a sum of {weights.sum()!r}")
+    return weights
 
 
 def _refuse_impossible(log_density: FloatArray, rows: Rows, first_row: int) -> None:

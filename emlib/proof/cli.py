@@ -13,9 +13,9 @@ from emlib.proof._layers.verdict import Status
 from emlib.proof._options import OptionError, add_declarations, declarations
 from emlib.proof.identity_file import Checked, IdentityFileError, check_identities, read_identities
 from emlib.proof.language import FormulaError
-from emlib.proof.verification import VERDICTS, verify
+from emlib.proof.verification import VERDICTS, LayersDisagree, verify
 
-HOLDS, REFUTED, BAD_INPUT, NOT_DECIDED = 0, 1, 2, 3
+HOLDS, REFUTED, BAD_INPUT, NOT_DECIDED, DEFECT = 0, 1, 2, 3, 4
 STATUS_OF = {True: HOLDS, False: REFUTED, None: NOT_DECIDED}
 SHORT = {Status.PROVED: "proved", Status.HOLDS: "holds", Status.REFUTED: "refuted", Status.UNDECIDED: "-"}
 
@@ -34,7 +34,8 @@ entries and ascent the direction of steepest ascent."""
 
 EPILOG = """\
 exit status: 0 the identity holds (or all verdicts of a file are as expected),
-1 refuted (or not as expected), 2 the input cannot be read, 3 not decided.
+1 refuted (or not as expected), 2 the input cannot be read, 3 not decided,
+4 two layers contradict each other: a defect of emlib.
 
 A file has one identity a line:   [LABEL |] LEFT == RIGHT [| OPTIONS]
 with the options above and --expect holds|refuted|undecided; # starts a comment.
@@ -69,7 +70,7 @@ def main(arguments: list[str]) -> int:
     Returns
     -------
     int
-        0 holds, 1 refuted, 2 bad input, 3 not decided.
+        0 holds, 1 refuted, 2 bad input, 3 not decided, 4 the layers contradict each other.
 
     Raises
     ------
@@ -92,6 +93,9 @@ def main(arguments: list[str]) -> int:
     except (FormulaError, OptionError, IdentityFileError) as error:
         print(f"error: {error}", file=sys.stderr)
         return BAD_INPUT
+    except LayersDisagree as error:
+        print(f"error: {error}", file=sys.stderr)
+        return DEFECT
 
 
 def _seed(text: str) -> int:

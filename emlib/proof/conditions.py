@@ -10,6 +10,7 @@ import sympy as sp
 from emlib.proof.certificates import shorten
 
 LONGEST_CONDITION = 80
+MOST_TERMS = 500  # SymPy takes seconds to print a longer sum, or to look for its sign
 
 
 class Conditions:
@@ -40,7 +41,7 @@ class Conditions:
 
     def add_positive(self, value: sp.Expr) -> None:
         """Ask for value > 0, unless its symbols are declared so that it is."""
-        if not value.is_positive:
+        if _is_long(value) or not value.is_positive:
             self.add(f"{self._text(value, value)} > 0")
 
     def add_denominators(self, side: Any) -> None:
@@ -59,12 +60,18 @@ class Conditions:
         return tuple(sorted(self._lines))
 
     def _text(self, shown: sp.Expr, value: sp.Expr) -> str:
+        if _is_long(value):
+            return f"(a sum of {len(value.args)} terms)"
         if self._names:
             monic = _monic(value)
             for named, name in self._names:
                 if named == monic:
                     return name
         return shorten(str(shown), LONGEST_CONDITION).replace("Determinant(", "det(")
+
+
+def _is_long(value: sp.Expr) -> bool:
+    return bool(value.is_Add) and len(value.args) > MOST_TERMS
 
 
 def _monic(value: sp.Expr) -> sp.Expr:

@@ -1,21 +1,29 @@
 """Determinants, cofactors and permutation sums over polynomial rings, in milliseconds.
 
-SymPy's `Matrix.det` and `Matrix.inv` simplify as they go: they need over 20 s at n = 6 and n = 4.
+SymPy's `Matrix.det` and `Matrix.inv` simplify as they go: they need over 20 s at n = 6 and n = 4. Quotients of
+polynomials are cleared of their denominators first: common factors in many unknowns cost minutes.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Collection
+from functools import reduce
+from typing import Any
 
 import sympy as sp
 from sympy.combinatorics import Permutation
 
+from emlib.proof._limits import OutOfBudget, spend, work_limit
+from emlib.proof.rational import Quotient, exact_quotient
+
 LARGEST_LEIBNIZ = 8
+MOST_PRODUCTS = 2_000_000  # of terms; a few seconds
 
 
 def determinant(matrix: sp.MatrixBase) -> sp.Expr:
-    """Return the determinant as an expanded polynomial, by a division-free method (Berkowitz).
+    """Return the determinant as an expanded polynomial, without a division.
 
     Parameters
     ----------
@@ -25,12 +33,12 @@ def determinant(matrix: sp.MatrixBase) -> sp.Expr:
     Returns
     -------
     sympy.Expr
-        Expanded.
+        Expanded; a quotient of expanded polynomials if there are quotients among the entries.
 
     Raises
     ------
     ValueError
-        The matrix is not square.
+        The matrix is not square, or its determinant has too many terms to be written out.
 
     Examples
     --------
@@ -42,7 +50,56 @@ def determinant(matrix: sp.MatrixBase) -> sp.Expr:
     if matrix.rows == 0:
         return sp.Integer(1)
     domain = matrix.to_DM()
-    return domain.domain.to_sympy(domain.charpoly_berk()[-1] * (-1) ** matrix.rows)
+    try:
+        with work_limit(MOST_PRODUCTS):
+            return _determinant(domain)
+    except OutOfBudget as error:
+        raise ValueError(
+            f"the determinant of this {matrix.rows} x {matrix.cols} matrix is too large to be written out: {error}; "
+            "try a smaller size, or numbers in place of symbols"
+        ) from error
+
+
+def _determinant(matrix: Any) -> sp.Expr:
+    rows, domain = matrix.to_list(), matrix.domain
+    if domain.is_FractionField:
+        return _determinant_of_quotients(rows, domain.field.ring)
+    if domain.is_PolynomialRing:
+        return _minor(rows, tuple(range(len(rows))), domain.ring, {}).as_expr()
+    return domain.to_sympy(matrix.charpoly_berk()[-1] * (-1) ** len(rows))
+
+
+def _minor(rows: Any, columns: tuple[int, ...], ring: Any, known: dict[tuple[int, ...], Any]) -> Any:
+    """Expand the minor of the last rows along its first row; minors are computed once."""
+    if not columns:
+        return ring.one
+    if columns not in known:
+        total = ring.zero
+        for place, column in enumerate(columns):
+            entry = rows[-len(columns)][column]
+            if entry:
+                below = _minor(rows, columns[:place] + columns[place + 1 :], ring, known)
+                spend(len(entry) * len(below))
+                total = total + entry * below * (-1) ** place
+        known[columns] = total
+    return known[columns]
+
+
+def _determinant_of_quotients(rows: Any, ring: Any) -> sp.Expr:
+    """Multiply every row by its denominators, and divide the determinant by them."""
+    below = [reduce(_common_multiple, (entry.denom for entry in row)) for row in rows]
+    cleared = [
+        [entry.numer * exact_quotient(multiple, entry.denom) for entry in row]
+        for row, multiple in zip(rows, below, strict=True)
+    ]
+    return Quotient(_minor(cleared, tuple(range(len(rows))), ring, {}), Counter(below)).as_expr()
+
+
+def _common_multiple(one: Any, other: Any) -> Any:
+    """Return a common multiple of two polynomials, the least one if one divides the other."""
+    if exact_quotient(one, other) is not None:
+        return one
+    return other if exact_quotient(other, one) is not None else one * other
 
 
 def cofactor(matrix: sp.MatrixBase, row: int, column: int) -> sp.Expr:

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import comb, prod
 from typing import Any
 
 import sympy as sp
 
+from emlib.proof._limits import spend
 from emlib.proof.conditions import Conditions
 
 LARGEST_POWER = 64
 LARGEST_TO_FACTOR = 60  # terms; factoring the argument of a log beyond that costs seconds
+LARGEST_TO_CANCEL = 60  # terms above and below; a greatest common divisor in many unknowns may cost minutes
+LARGEST_TO_DIVIDE = 300_000  # product of the numbers of terms
 
 
 @dataclass(frozen=True)
@@ -44,16 +48,19 @@ class Quotient:
         for key, exponent in common.items():
             missing = exponent - self.under.get(key, 0)
             if missing:
+                spend(len(top) * _terms_of_power(key, missing))
                 top = top * key**missing
         return top
 
     def __mul__(self, other: Quotient) -> Quotient:
+        spend(len(self.top) * len(other.top))
         return Quotient(self.top * other.top, dict(Counter(self.under) + Counter(other.under)))
 
     def power(self, exponent: int) -> Quotient:
         """Return the integer power."""
         if exponent < 0:
             return self._inverse().power(-exponent)
+        spend(_terms_of_power(self.top, exponent))
         return Quotient(self.top**exponent, {key: times * exponent for key, times in self.under.items() if exponent})
 
     def _inverse(self) -> Quotient:
@@ -65,6 +72,35 @@ class Quotient:
             top = top * key**exponent
         monic = self.top / lead
         return Quotient(top, {} if monic == 1 else {monic: 1})
+
+    def reduced(self) -> Quotient:
+        """Return the quotient with the numerator divided by its denominators as often as that leaves no rest."""
+        top, under = self.top, dict(self.under)
+        for key in self.under:
+            while under[key] and (divided := exact_quotient(top, key)) is not None:
+                top, under[key] = divided, under[key] - 1
+        return Quotient(top, {key: times for key, times in under.items() if times})
+
+    def as_expr(self) -> sp.Expr:
+        """Return the expression, in lowest terms unless it is large."""
+        small = self.reduced()
+        value = small.top.as_expr() / sp.Mul(*(key.as_expr() ** times for key, times in small.under.items()))
+        return sp.cancel(value) if len(small.top) + sum(map(len, small.under)) <= LARGEST_TO_CANCEL else value
+
+
+def _terms_of_power(polynomial: Any, exponent: int) -> int:
+    """Bound the terms of a power."""
+    return comb(len(polynomial) + exponent - 1, exponent) if polynomial else 1
+
+
+def exact_quotient(above: Any, below: Any) -> Any:
+    """Return above / below if that is a polynomial and not too much work, else None."""
+    if above == below:
+        return above.ring.one
+    if len(above) * len(below) > LARGEST_TO_DIVIDE:
+        return None
+    quotient, rest = divmod(above, below)
+    return None if rest else quotient
 
 
 @dataclass(frozen=True)
@@ -104,7 +140,38 @@ def rational_form(expr: sp.Expr, conditions: Conditions | None = None) -> Ration
     >>> rational_form(1 / (a - b) + 1 / (b - a)).is_zero
     True
     """
-    return RationalForm(_lift(_standard(sp.sympify(expr), conditions or Conditions())).top.as_expr())
+    top = _lift(_standard(sp.sympify(expr), conditions or Conditions())).top
+    return RationalForm(sp.Integer(0) if _logs_cancel(top) else top.as_expr())
+
+
+def _logs_cancel(top: Any) -> bool:
+    """Whether a polynomial is zero because its logs cancel: sum of c_k log(u_k) = 0 where the product of u_k^c_k is 1.
+
+    So a log whose argument is too large to factor needs no factoring.
+    """
+    logs = {place: symbol for place, symbol in enumerate(top.ring.symbols) if isinstance(symbol, sp.log)}
+    arguments = {symbol.args[0] for symbol in logs.values()}
+    if any(-argument in arguments for argument in arguments):
+        return False  # u > 0 and -u > 0: the proof would be about no point at all
+    exponents: dict[Any, dict[Any, Any]] = {}  # what the logs are multiplied with, to log and rational number
+    for monomial, number in top.terms():
+        held = [place for place in logs if monomial[place]]
+        if len(held) != 1 or monomial[held[0]] != 1:
+            return False
+        others = tuple(0 if place == held[0] else power for place, power in enumerate(monomial))
+        exponents.setdefault(others, {})[logs[held[0]].args[0]] = number
+    return all(_product_is_one(powers) for powers in exponents.values())
+
+
+def _product_is_one(powers: Mapping[sp.Expr, Any]) -> bool:
+    """Whether the product of u^p is 1, for positive u and rational p."""
+    common = functools.reduce(sp.lcm, [int(power.denominator) for power in powers.values()], 1)
+    whole = {argument: int(power * common) for argument, power in powers.items()}
+    if any(abs(power) > LARGEST_POWER for power in whole.values()):
+        return False
+    above = sp.Mul(*(argument**power for argument, power in whole.items() if power > 0), evaluate=False)
+    below = sp.Mul(*(argument**-power for argument, power in whole.items() if power < 0), evaluate=False)
+    return not _lift(sp.Add(above, sp.Mul(-1, below, evaluate=False), evaluate=False)).top
 
 
 def split_logs(expr: sp.Expr, conditions: Conditions) -> sp.Expr:
@@ -141,7 +208,7 @@ def _standard(expr: sp.Expr, conditions: Conditions) -> sp.Expr:
 
 
 def _tidy(expr: sp.Expr, conditions: Conditions) -> sp.Expr:
-    return sp.expand(sp.cancel(_standard(expr, conditions)))
+    return sp.expand(_lift(_standard(expr, conditions)).as_expr())
 
 
 def _exp_parts(node: sp.exp) -> list[tuple[sp.exp, int]]:
@@ -155,30 +222,50 @@ def _exp_parts(node: sp.exp) -> list[tuple[sp.exp, int]]:
 
 def _split_log(argument: sp.Expr, conditions: Conditions) -> sp.Expr:
     """Return the log of a product as a sum of logs; every factor then has to be positive."""
-    quotient = _lift(argument)
-    parts = [(quotient.top, 1), *((key, -exponent) for key, exponent in quotient.under.items())]
-    total = sp.Integer(0)
-    for polynomial, times in parts:
-        constant, factors = _factors(polynomial)
-        total += times * _log_of_number(constant)
-        for factor, exponent in factors:
-            total += times * exponent * _log_of_factor(factor, conditions)
-    return total
+    constant, powers = sp.Integer(1), Counter[sp.Expr]()
+    written = list(_powers(argument))
+    for base, times in written if _terms_of_product(written) > LARGEST_TO_FACTOR else [(argument, 1)]:
+        quotient = _lift(base).reduced()
+        for polynomial, power in [(quotient.top, 1), *((key, -power) for key, power in quotient.under.items())]:
+            number, factors = _factors(polynomial)
+            constant *= number ** (power * times)
+            for factor, exponent in factors:
+                powers[factor] += exponent * power * times
+    if constant < 0:
+        odd = [factor for factor, exponent in powers.items() if exponent % 2]
+        if len(odd) != 1:  # which factor is negative is not known
+            conditions.add_positive(argument)
+            return sp.log(argument)
+        constant, powers = -constant, Counter({-f if f in odd else f: power for f, power in powers.items()})
+    logs = [power * _log_of_factor(factor, conditions) for factor, power in powers.items() if power]
+    return sp.Add(_log_of_number(constant), *logs)
+
+
+def _powers(expr: sp.Expr) -> Iterator[tuple[sp.Expr, int]]:
+    """Yield the factors of a product with their integer exponents, as they are written."""
+    if expr.is_Mul:
+        for arg in expr.args:
+            yield from _powers(arg)
+    elif expr.is_Pow and expr.exp.is_Integer:
+        for base, times in _powers(expr.base):
+            yield base, times * int(expr.exp)
+    else:
+        yield expr, 1
+
+
+def _terms_of_product(powers: list[tuple[sp.Expr, int]]) -> int:
+    """Bound the terms of a product of powers when it is multiplied out."""
+    return prod(comb(len(sp.Add.make_args(base)) + abs(times) - 1, abs(times)) for base, times in powers)
 
 
 def _factors(polynomial: Any) -> tuple[sp.Rational, list[tuple[sp.Expr, int]]]:
-    if len(polynomial) > LARGEST_TO_FACTOR:
-        return sp.Integer(1), [(polynomial.as_expr(), 1)]
-    constant, pairs = polynomial.factor_list()
-    constant = sp.Rational(str(constant))
-    factors = [(factor.as_expr(), exponent) for factor, exponent in pairs]
-    if constant < 0:
-        odd = next((place for place, (_, exponent) in enumerate(factors) if exponent % 2), None)
-        if odd is None:
-            return sp.Integer(1), [(polynomial.as_expr(), 1)]
-        factors[odd] = (-factors[odd][0], factors[odd][1])
-        constant = -constant
-    return constant, factors
+    """Return a constant and the irreducible factors; a large polynomial stays in one piece."""
+    if len(polynomial) <= LARGEST_TO_FACTOR:
+        constant, pairs = polynomial.factor_list()
+        if [exponent for _, exponent in pairs] != [1]:
+            return sp.Rational(str(constant)), [(factor.as_expr(), exponent) for factor, exponent in pairs]
+    constant, whole = polynomial.primitive()  # as it is written: factors have a sign of their own
+    return sp.Rational(str(constant)), [(whole.as_expr(), 1)]
 
 
 def _log_of_number(value: sp.Rational) -> sp.Expr:

@@ -48,7 +48,12 @@ class SumsTo:
     axis : int
         Which index is summed; the last one unless told.
     total : sympy.Expr
-        What the sum is, the same for all values of the other indices.
+        What the sum is, the same for all values of the other indices: a number, or made of symbols.
+
+    Raises
+    ------
+    SumError
+        The total holds sums or entries; give it a name.
 
     Examples
     --------
@@ -65,6 +70,11 @@ class SumsTo:
     high: Any
     axis: int = -1
     total: Any = 1
+
+    def __post_init__(self) -> None:
+        total = sp.sympify(self.total)
+        if total.has(sp.Sum, sp.Indexed, sp.MatrixExpr, MatrixElement):
+            raise SumError(f"the total {total} of {self.family} holds sums or entries; use a symbol for it")
 
     def __str__(self) -> str:
         which = "its last index" if self.axis == -1 else f"its index number {self.axis + 1}"

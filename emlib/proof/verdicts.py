@@ -14,6 +14,7 @@ import sympy as sp
 from sympy.matrices.expressions.matexpr import MatrixElement
 from sympy.tensor.array.expressions.array_expressions import ZeroArray
 
+from emlib.proof._limits import OutOfBudget, work_limit
 from emlib.proof.certificates import (
     Certificate,
     NotProved,
@@ -53,6 +54,7 @@ __all__ = [
     "refute",
 ]
 
+LARGEST_WORK = 3_000_000  # products of terms; some ten seconds
 UNEVALUATED = (sp.Derivative, sp.Integral, sp.Limit, sp.Subs)  # ArrayDerivative is a Derivative
 
 
@@ -161,9 +163,12 @@ def prove_equal(
     assumed += [str(rule) for rule in claim.normalised] + [f"{family} is symmetric" for family in claim.symmetric]
     try:
         needed = Conditions(names)
-        scope, method = _prove(claim, needed)
+        with work_limit(LARGEST_WORK):
+            scope, method = _prove(claim, needed)
     except ZeroDivisionError as error:
         raise ValueError(f"{statement}: {error}") from error
+    except OutOfBudget as error:
+        _give_up(claim, claim.lhs - claim.rhs, f"the expressions are too large to be multiplied out: {error}")
     notes = tuple(dict.fromkeys([*assumed, *needed.lines(), *conditions]))
     reason = (f"both sides are zero: {allow_zero}",) if allow_zero else ()
     return Certificate(statement, method, scope, notes, (*rests_on, *reason))
@@ -294,7 +299,10 @@ def _side(value: Any) -> Any:
     if side.has(sp.Float):
         raise TypeError("a side of the claim holds floating-point numbers; compare numbers with agree()")
     if side.has(sp.nan, sp.zoo, sp.oo, -sp.oo):
-        raise ValueError(f"a side of the claim is not finite: {shorten(str(side))}")
+        raise ValueError(
+            f"a side of the claim is not finite: {shorten(str(side))}; look for 1/0 or log(0), as from the "
+            "determinant of a matrix that is always singular"
+        )
     return side
 
 
@@ -357,7 +365,7 @@ def _prove(claim: _Claim, conditions: Conditions) -> tuple[Scope, str]:
             difference = normal_form(difference, ranges=ranges, symmetric=claim.symmetric, normalised=claim.normalised)
         form = rational_form(difference, conditions)
         if not form.is_zero:
-            _give_up(claim, form.numerator)
+            _give_up(claim, form.numerator, "the two normal forms differ")
     if claim.lhs == claim.rhs:
         return scope, "both sides evaluate to the same expression"
     return scope, "; ".join(sorted(methods)) or "identity of rational functions"
@@ -397,9 +405,8 @@ def _add_ranges(expr: sp.Expr, claim: _Claim, conditions: Conditions) -> None:
             conditions.add(f"{low} <= {index} <= {high}")
 
 
-def _give_up(claim: _Claim, rest: sp.Expr) -> NoReturn:
+def _give_up(claim: _Claim, rest: Any, why: str) -> NoReturn:
     witness = claim.witness()
     if witness is not None:
         raise Refuted(witness, claim.statement)
-    why = "the two normal forms differ, but no small integer point tells the sides apart"
-    raise NotProved(shorten(str(rest)), claim.statement, why)
+    raise NotProved(shorten(str(rest)), claim.statement, f"{why}, but no small integer point tells the sides apart")

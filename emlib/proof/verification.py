@@ -50,13 +50,21 @@ class Verification:
 
         False as soon as one layer refutes. True if none refutes and either the symbolic layer proves it
         for every size, or the explicit layer proves some sizes and the exact layer holds at a larger one.
+        A proof about sides that have no value at any point, such as the inverse of ``a*a'``, decides nothing.
         """
         symbolic_n, explicit_n, exact_n, _ = (layer.status for layer in self.layers)
         if any(layer.status is Status.REFUTED for layer in self.layers):
             return False
+        if self._is_empty:
+            return None
         if symbolic_n is Status.PROVED:
             return True
         return True if explicit_n is Status.PROVED and exact_n is Status.HOLDS else None
+
+    @property
+    def _is_empty(self) -> bool:
+        """Whether no layer that tries points found one at which both sides have a value."""
+        return all(layer.undefined for layer in self.layers[1:])
 
     @property
     def verdict(self) -> str:
@@ -64,6 +72,8 @@ class Verification:
         if self.holds is False:
             first = next(layer for layer in self.layers if layer.status is Status.REFUTED)
             return f"refuted: {first.witness}"
+        if self._is_empty:
+            return "not decided: no point was found at which both sides have a value"
         if self.holds is None:
             return "not decided"
         if self.layers[0].status is Status.PROVED:

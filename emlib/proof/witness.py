@@ -104,17 +104,20 @@ class _Draw:
         normalised: Iterable[SumsTo],
         ranges: Mapping[sp.Symbol, tuple[Any, Any]],
     ) -> None:
+        rules = [rule for rule in normalised if claim.has(rule.family)]
+        claim = sp.Tuple(claim, *(rule.total for rule in rules))  # a total need not stand in the claim itself
         matrices = claim.atoms(sp.MatrixSymbol)
         self.matrices = sorted(matrices, key=lambda matrix: matrix.name)
         self.symmetric = set(map(str, symmetric))
-        rules = list(normalised)
         self.normalised = {str(rule.family): rule for rule in rules}
         self.conflict = len(self.normalised) < len(rules) or bool(self.symmetric & self.normalised.keys())
         sizes = sizes_of(claim) | {
             symbol for matrix in self.matrices for size in matrix.shape for symbol in size.free_symbols
         }
         limits = {**ranges_of_entries(claim), **ranges}
-        sizes |= {symbol for limit in limits.values() for bound in limit for symbol in sp.sympify(bound).free_symbols}
+        bounds = [bound for limit in limits.values() for bound in limit]
+        bounds += [bound for rule in rules for bound in (rule.low, rule.high)]
+        sizes |= {symbol for bound in bounds for symbol in sp.sympify(bound).free_symbols}
         self.sizes = sorted(sizes, key=str)
         self.ranges = {index: limits[index] for index in sorted(limits, key=str) if index not in sizes}
         self.families = {str(base): base for base in claim.atoms(sp.IndexedBase)}
@@ -200,7 +203,8 @@ def _shares(rule: SumsTo, low: int, high: int, values: Mapping[Any, Any], number
     """Return one number for each place from low to high, of one sign, that add up to the total of the rule."""
     weights = [abs(next(numbers)) for _ in range(low, high + 1)]
     total = sp.sympify(rule.total).xreplace(values)
-    return [total * sp.Rational(weight, sum(weights)) for weight in weights]
+    shares = [total * sp.Rational(weight, sum(weights)) for weight in weights]
+    return [_meeting(rule.family, share) for share in shares] if isinstance(rule.family, sp.IndexedBase) else shares
 
 
 def _numbers(rng: random.Random, attempt: int) -> Iterator[int]:
@@ -218,7 +222,11 @@ def _suited(family: Any, value: int) -> sp.Expr:
         value = abs(value)
     if value == 0 and family.is_nonzero:
         value = -1 if family.is_negative else 1
-    number = sp.Integer(value)
+    return _meeting(family, sp.Integer(value))
+
+
+def _meeting(family: Any, number: sp.Expr) -> sp.Expr:
+    """Return the number if it meets all assumptions on a symbol or family."""
     for assumption, wanted in family.assumptions0.items():
         if getattr(number, f"is_{assumption}", None) is (not wanted):
             raise Undefined(f"{number} is not a value of {family}: {assumption} is declared {wanted}")

@@ -6,13 +6,15 @@ import pkgutil
 import re
 from importlib import resources
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
-from emlib.ledger.rows import FILE, KINDS, VERDICTS, Row, load, needs, parse
+from emlib.ledger.rows import FILE, KINDS, VERDICTS, Row, load, needs, parse, texts
 
 TEXT = resources.files("emlib.ledger").joinpath(FILE).read_text(encoding="utf-8")
 ROWS = load()
+NOTE = [row for row in ROWS if not row.beyond]
 IDS = {row.id for row in ROWS}
 
 # How many relation signs each line of the note has.
@@ -25,10 +27,12 @@ SIGNS = {
     237: 1, 242: 1, 243: 1, 244: 1, 245: 1, 248: 1, 252: 2, 256: 3, 261: 2, 262: 1, 263: 1, 266: 1, 270: 1, 272: 2,
     281: 1, 283: 2, 287: 2, 291: 4, 295: 3, 299: 1, 303: 4, 309: 2, 313: 1, 317: 1, 319: 2, 323: 2, 324: 1,
 }  # fmt: skip
+SECTIONS = sorted({str(row.section).replace(" ", "-") for row in ROWS})
+MENTIONED = rf"\b(?:{'|'.join(SECTIONS)})\.[a-z][a-z0-9.]*[a-z0-9]"
 LEMMAS = ["5.1", "5.2", "5.3", "5.4", "5.5", "5.6", "5.7", "5.8"]
 
 
-def texts(row: Row) -> dict[str, str]:
+def words(row: Row) -> dict[str, str]:
     """Return what a row says to a reader, by key."""
     keys = ("statement", "twin", "printed", "correction", "conditions")
     return {key: value for key in keys if (value := getattr(row, key))}
@@ -67,17 +71,21 @@ def broken(row_id: str, old: str, new: str) -> str:
 
 
 def test_there_are_181_rows_in_five_sections() -> None:
-    assert len(ROWS) == len(IDS) == 181
-    assert [row.section for row in ROWS] == sorted(row.section for row in ROWS)
-    assert {row.section for row in ROWS} == {1, 2, 3, 4, 5}
-    assert [row.id for row in ROWS if row.kind == "lemma"] == LEMMAS
-    assert {row.kind for row in ROWS} == set(KINDS)
-    assert {row.verdict for row in ROWS} == set(VERDICTS)
+    assert len(NOTE) == 181
+    assert ROWS[:181] == tuple(NOTE)
+    assert len(IDS) == len(ROWS)
+    sections = [int(row.section) for row in NOTE]
+    assert sections == sorted(sections)
+    assert set(sections) == {1, 2, 3, 4, 5}
+    assert [row.id for row in NOTE if row.kind == "lemma"] == LEMMAS
+    assert {row.kind for row in NOTE} == set(KINDS)
+    assert {row.verdict for row in NOTE} == set(VERDICTS)
 
 
 def test_every_relation_sign_of_the_note_is_on_exactly_one_row() -> None:
     expected = [f"L{line}.{number}" for line, count in SIGNS.items() for number in range(1, count + 1)]
     assert len(expected) == 125
+    assert not [row.id for row in ROWS if row.beyond and row.relations]
     assert sorted(sign for row in ROWS for sign in row.relations) == sorted(expected)
 
 
@@ -102,7 +110,7 @@ def test_no_proof_step_is_left_out_of_the_lemma_it_belongs_to() -> None:
     def below(name: str) -> set[str]:
         return {name}.union(*(below(other) for other in depends[name]))
 
-    steps = {row.id for row in ROWS if row.kind == "proof-step"}
+    steps = {row.id for row in NOTE if row.kind == "proof-step"}
     assert steps <= set().union(*(below(lemma) for lemma in LEMMAS))
     for lemma in LEMMAS:
         assert {step for step in steps if step.startswith(f"{lemma}.")} <= below(lemma)
@@ -116,10 +124,10 @@ def test_what_a_row_uses_is_there(name: str) -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
 def test_texts_of_a_row(row: Row) -> None:
-    for key, text in texts(row).items():
+    for key, text in words(row).items():
         assert typesetting_problems(text) == [], key
         assert n_words(text) <= 40, key
-        mentioned = re.findall(r"\b[1-5]\.[a-z][a-z0-9.]*[a-z0-9]", re.sub(r"\$[^$]*\$", "", text))
+        mentioned = re.findall(MENTIONED, re.sub(r"\$[^$]*\$", "", text))
         assert set(mentioned) <= IDS, key
     assert row.statement != row.twin
     assert row.id not in row.depends
@@ -170,10 +178,10 @@ def test_what_a_row_needs(kind: str, verdict: str, expected: set[str]) -> None:
         ("5.2", 'id = "5.2"\n', "", r"claim number \d+: lacks id"),
         ("5.2", 'id = "5.2"', 'id = "5.1"', r"id 5\.1 stands more than once"),
         ("5.2", '"L248.1"', '"L237.1"', r"relation sign L237\.1 stands more than once"),
-        ("5.2", "section = 5", "section = 4", r"claim 5\.2: the id must begin with its section"),
-        ("5.2", "section = 5", "section = 6", r"section, 1 to 5, and a dot; section is 6"),
-        ("5.2", "section = 5", 'section = "5"', r"section must be an integer, got '5'"),
-        ("5.2", "section = 5", "section = true", r"section must be an integer, got True"),
+        ("5.2", "section = 5", "section = 4", r"claim 5\.2: the id must begin with its section, '4\.'"),
+        ("5.2", "section = 5", "section = 6", r"section must be an integer from 1 to 5, got 6"),
+        ("5.2", "section = 5", 'section = "5"', r"section must be an integer from 1 to 5, got '5'"),
+        ("5.2", "section = 5", "section = true", r"section must be an integer from 1 to 5, got True"),
         (
             "5.2",
             'depends = ["5.2.done"]',
@@ -193,20 +201,20 @@ def test_what_a_row_needs(kind: str, verdict: str, expected: set[str]) -> None:
 )
 def test_a_broken_ledger_is_refused(row_id: str, old: str, new: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        parse(broken(row_id, old, new))
+        parse({FILE: broken(row_id, old, new)})
 
 
 def test_a_circle_is_named_as_a_path() -> None:
     text = broken("5.8.rows", "depends = []", 'depends = ["5.8.entries"]')
     with pytest.raises(ValueError, match=r"in a circle, each on the next: (5\.8\.\w+) -> 5\.8\.\w+ -> \1$"):
-        parse(text)
+        parse({FILE: text})
 
 
 def test_the_path_of_a_circle_follows_the_dependencies() -> None:
     # Three rows, so that the two directions differ: rows rests on off, off on entries, entries on rows.
     text = broken("5.8.rows", "depends = []", 'depends = ["5.8.off"]')
     with pytest.raises(ValueError, match="circle") as caught:
-        parse(text)
+        parse({FILE: text})
     path = str(caught.value).rsplit(": ", 1)[1].split(" -> ")
     depends = {row.id: row.depends for row in ROWS} | {"5.8.rows": ("5.8.off",)}
     assert len(path) == 4
@@ -215,9 +223,86 @@ def test_the_path_of_a_circle_follows_the_dependencies() -> None:
 
 def test_a_file_without_claims_is_refused() -> None:
     with pytest.raises(ValueError, match=r"must hold \[\[claim\]\] tables and nothing else, got row"):
-        parse('[[row]]\nid = "5.2"\n')
+        parse({FILE: '[[row]]\nid = "5.2"\n'})
 
 
 def test_no_toml_is_refused() -> None:
     with pytest.raises(ValueError, match=r"claims\.toml is not TOML: Expected"):
-        parse("[[claim")
+        parse({FILE: "[[claim"})
+
+
+BEYOND_FILE = "claims_missing_data.toml"
+BEYOND = """
+[[claim]]
+id = "missing-data.pattern"
+section = "missing data"
+kind = "step"
+statement = 'The rows are grouped by the entries that are missing.'
+verdict = "holds"
+twin = 'The rows are grouped by the number of missing entries.'
+depends = ["2.complete.def"]
+uses = []
+relations = []
+
+[[claim]]
+id = "missing-data.e-step"
+section = "missing data"
+kind = "lemma"
+statement = 'The expected second moments carry a correction.'
+verdict = "holds"
+twin = 'They do not.'
+depends = ["missing-data.pattern"]
+uses = []
+relations = []
+"""
+
+
+def test_a_derivation_beyond_the_note_has_a_file_of_its_own(tmp_path: Path) -> None:
+    for name, text in {FILE: TEXT, BEYOND_FILE: BEYOND, "notes.toml": "", "claims_draft.txt": ""}.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    rows = parse(texts(tmp_path))
+    assert rows[:-2] == tuple(NOTE)
+    assert [row.id for row in rows if row.beyond] == ["missing-data.pattern", "missing-data.e-step"]
+    assert needs(rows[-1]) == {"proof", "numbers", "twin"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            'section = "missing data"',
+            "section = 4",
+            r"claims_missing_data\.toml, claim missing-data\.pattern: section must",
+        ),
+        (
+            'section = "missing data"',
+            'section = "hmm"',
+            "section must be 'missing data', as the file is called, got 'hmm'",
+        ),
+        (
+            'id = "missing-data.pattern"',
+            'id = "pattern"',
+            "claim pattern: the id must begin with its section, 'missing-data.'",
+        ),
+        (
+            'id = "missing-data.e-step"',
+            'id = "missing-data.pattern"',
+            r"id missing-data\.pattern stands more than once",
+        ),
+        (
+            '["2.complete.def"]',
+            '["2.gone"]',
+            r"claim missing-data\.pattern: depends on 2\.gone, which the ledger lacks",
+        ),
+        ('["2.complete.def"]', '["missing-data.e-step"]', "run in a circle"),
+        ("relations = []", 'relations = ["L92.3"]', r"relation sign L92\.3 stands more than once"),
+        ('kind = "lemma"', 'kind = "theorem"', "unknown kind 'theorem'"),
+        ("[[claim]]", "[[row]]", r"claims_missing_data\.toml must hold \[\[claim\]\] tables"),
+    ],
+)
+def test_a_file_beyond_the_note_keeps_the_same_rules(old: str, new: str, message: str) -> None:
+    assert old in BEYOND
+    with pytest.raises(ValueError, match=message):
+        parse(
+            {FILE: TEXT, BEYOND_FILE: BEYOND.replace(old, new, 1) if old != "[[claim]]" else BEYOND.replace(old, new)}
+        )

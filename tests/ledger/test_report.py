@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from emlib.__main__ import main
-from emlib.ledger import LedgerError, load, read
-from emlib.ledger.report import MIME
+from emlib.ledger import LedgerError, Report, Row, load, read
+from emlib.ledger.report import MIME, Place, join_scopes
 
 PROOF = {"kind": "proof", "scope": "every n >= 1", "text": "normal form"}
 NUMBERS = {"kind": "numbers", "scope": "one floating-point point", "text": "rtol"}
@@ -74,11 +74,51 @@ def test_the_table_has_a_line_for_each_row(tmp_path: Path, capsys: pytest.Captur
     notebook(tmp_path, "02_a", {"id": load()[0].id, "evidence": [PROOF, NUMBERS]})
     assert main(["ledger", "--notebooks", str(tmp_path)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 1 + len(load()) + 2
+    assert len(lines) == 1 + len(load()) + 3
     assert "every n >= 1" in lines[1]
     assert "02_a:1" in lines[1]
     assert "NOT DISCHARGED" in lines[2]
-    assert lines[-1].startswith(f"{len(load())} rows, 1 discharged")
+    assert lines[-2].startswith("1 of 181 claims of the note")
+    assert lines[-1] == "1 proved, 1 proved for every size, 0 false as printed"
+
+
+@pytest.mark.parametrize(
+    ("scopes", "joined", "every_size"),
+    [
+        (["every M >= 1", "every M >= 1, N >= 1"], "every M >= 1, N >= 1", True),
+        (["N = 1..5", "every N >= 1"], "every N >= 1; N = 1..5", True),
+        (["every value of the symbols"], "every value of the symbols", True),
+        (["every value of the symbols", "M = 2..5"], "every value of the symbols; M = 2..5", False),
+        (["every M and N = 1..4"], "every M and N = 1..4", False),
+        (["n = 2..5"], "n = 2..5", False),
+        ([], "example", False),
+    ],
+)
+def test_scopes_are_joined_and_only_open_sizes_count_as_every(scopes: list[str], joined: str, every_size: bool) -> None:
+    place = Place("02_a", 1, (NUMBERS, *({"kind": "proof", "scope": scope, "text": ""} for scope in scopes)))
+    assert place.scope() == joined
+    assert place.for_every_size() == every_size
+    assert join_scopes(scopes) == (joined if scopes else "")
+
+
+def test_rows_beyond_the_note_are_counted_apart() -> None:
+    note = [Row(f"1.{name}", 1, "step", "s", "false-as-stated", "t", (), (), ()) for name in "ab"]
+    beyond = [Row(f"hmm.{name}", "hmm", "step", "s", "false-as-stated", "t", (), (), ()) for name in "abc"]
+    places = {row.id: Place("02_a", 1, (PROOF,)) for row in (note[0], *beyond[:2])}
+    report = Report((*note, *beyond), places)
+    assert report.summary() == "1 of 2 claims of the note; 2 of 3 beyond it"
+    assert report.totals() == {
+        "rows": 2,
+        "discharged": 1,
+        "proved": 1,
+        "proved for every size": 1,
+        "false as printed": 1,
+        "rows beyond the note": 3,
+        "discharged beyond the note": 2,
+    }
+    assert report.missing() == ["1.b", "hmm.c"]
+    assert Report(tuple(note), {}).summary() == "0 of 2 claims of the note"
+    assert "rows beyond the note" not in Report(tuple(note), {}).totals()
 
 
 def test_the_json_has_every_row_with_its_evidence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

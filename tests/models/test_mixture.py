@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 
-from emlib import Mixture, MixtureParameters, Poisson, PoissonParameters, em
+from emlib import Dirichlet, Mixture, MixtureParameters, Poisson, PoissonParameters, em
 from tests import invariants
 from tests.invariants import close
 from tests.problems import GAUSSIAN_KINDS, Problem, problems, seeds, thorough
@@ -71,7 +71,7 @@ def test_density_of_one_column_integrates_to_one(problem: Problem) -> None:
 
 
 @thorough(24)
-@given(problems((*GAUSSIAN_KINDS, "bernoulli", "categorical", "poisson"), dim=2))
+@given(problems((*GAUSSIAN_KINDS, "bernoulli", "binomial", "categorical", "poisson"), dim=2))
 def test_density_of_two_columns_integrates_to_one(problem: Problem) -> None:
     invariants.integrates_to_one(problem)
 
@@ -137,6 +137,59 @@ def test_pack_and_unpack(problem: Problem) -> None:
 @given(problems())
 def test_reported_log_likelihood_is_that_of_the_reported_parameters(problem: Problem) -> None:
     invariants.honest_result(problem)
+
+
+# --- known weights --------------------------------------------------------------------------------------------
+
+
+def with_fixed_weights(problem: Problem, rng: np.random.Generator) -> Problem:
+    """Return the problem with mixing weights that are known."""
+    weights = rng.dirichlet(np.full(problem.responsibilities.shape[1], 5.0))
+    return problem.change(model=Mixture(problem.kind.component(), fixed_weights=weights / weights.sum()))
+
+
+@thorough(40)
+@given(problems(), seeds())
+def test_fixed_weights_stay_and_the_log_likelihood_still_rises(problem: Problem, rng: np.random.Generator) -> None:
+    assume_interior(problem)
+    fixed = with_fixed_weights(problem, rng)
+    invariants.ascent(fixed)
+    invariants.decomposition(fixed)
+    invariants.maximises_q(fixed, rng)
+    for theta in fixed.iterates(3):
+        np.testing.assert_array_equal(theta.weights, fixed.model.fixed_weights)
+
+
+@thorough(40)
+@given(problems(), seeds())
+def test_fixed_weights_are_no_free_parameters(problem: Problem, rng: np.random.Generator) -> None:
+    assume_interior(problem)
+    fixed = with_fixed_weights(problem, rng)
+    theta, n_components = fixed.start, fixed.responsibilities.shape[1]
+    vector = fixed.model.pack(theta)
+    assert vector.size == problem.kind.n_free(n_components, fixed.x.shape[1])
+    close(fixed.scipy_log_joint(fixed.model.unpack(vector, theta)), fixed.scipy_log_joint(theta), rtol=1e-10)
+
+
+def test_a_start_with_other_weights_than_the_fixed_ones_is_refused() -> None:
+    model = Mixture(Poisson(), fixed_weights=[0.5, 0.5])
+    start = MixtureParameters([0.4, 0.6], PoissonParameters([[1.0], [2.0]]))
+    with pytest.raises(ValueError, match=r"weights \[0\.4, 0\.6\], but this mixture fixes them at \[0\.5, 0\.5\]"):
+        em(model, X, start)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [([0.5, 0.4], "must sum to 1"), ([1.5, -0.5], "not negative"), (0.5, r"shape \(n_components,\)")],
+)
+def test_fixed_weights_must_be_a_point_of_the_simplex(weights: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Mixture(Poisson(), fixed_weights=weights)
+
+
+def test_fixed_weights_take_no_prior() -> None:
+    with pytest.raises(ValueError, match="give one of the two"):
+        Mixture(Poisson(), fixed_weights=[0.5, 0.5], weight_prior=Dirichlet(2.0))
 
 
 # --- bad input ------------------------------------------------------------------------------------------------

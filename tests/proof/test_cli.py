@@ -57,6 +57,14 @@ def test_bad_input(arguments: list[str], message: str, capsys: pytest.CaptureFix
     assert message in captured.err
 
 
+def test_a_contradiction_is_neither_a_refutation_nor_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(symbolic.RULES, "transpose", lambda node: symbolic._read(node.args[0]))
+    assert main(["verify", "A' == A"]) == 4
+    assert "emlib contradicts itself" in capsys.readouterr().err
+
+
 def test_bad_options(capsys: pytest.CaptureFixture[str]) -> None:
     for options in (["--seed", "-1"], ["--unknown"]):
         with pytest.raises(SystemExit) as stop:

@@ -25,6 +25,7 @@ from emlib.proof import (
     vec,
     vech,
 )
+from emlib.proof import determinants as determinants_module
 
 SIZES = (1, 2, 3)
 FREE = {
@@ -161,6 +162,25 @@ def test_determinants_of_other_entries():
         determinant(sp.Matrix([[1 / t, t], [1, t**2]])), t - t + 0 * t + t - t, allow_zero="dependent rows"
     )
     assert prove_equal(determinant(sp.Matrix([[sp.log(t), sp.exp(t)], [1, t]])), t * sp.log(t) - sp.exp(t)).is_proof
+
+
+def test_determinants_of_quotients():
+    x = sp.symbols("x:9")
+    point = {symbol: sp.Integer(place**2 + 2) for place, symbol in enumerate(x)}
+    for matrix in (
+        sp.Matrix([[1 / x[0], 1 / (x[0] * x[1])], [1 / (x[0] + x[1]), x[2]]]),
+        sp.Matrix(3, 3, lambda i, j: x[3 * i + j] / x[3 * j + i]),
+        sp.Matrix(3, 3, lambda i, j: 1 / (x[i] - x[3 + j])),
+    ):
+        assert determinant(matrix).xreplace(point) == matrix.xreplace(point).det() != 0
+    assert determinant(sp.Matrix([[x[0], x[1]], [x[2] / x[3], x[1] * x[2] / (x[0] * x[3])]])) == 0
+
+
+def test_a_determinant_too_large_to_write_out(monkeypatch):
+    monkeypatch.setattr(determinants_module, "MOST_PRODUCTS", 1000)
+    adjugate = cofactor_matrix(Structured("a", 4).matrix)
+    with pytest.raises(ValueError, match="4 x 4 matrix is too large"):
+        determinant(adjugate)
 
 
 def test_a_determinant_of_size_eight_is_quick_enough_to_use():

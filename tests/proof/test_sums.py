@@ -58,6 +58,9 @@ def test_normalisation():
     assert normal_form(sp.Sum(p[i, k], (i, 1, M)), normalised=[rule]).has(sp.Sum)
     rows = SumsTo(P, 0, n - 1, axis=0, total=m + 1)
     assert normal_form(sp.Sum(P[i, k] * u[2], (i, 0, n - 1)), normalised=[rows]) == u[2] + m * u[2]
+    for total in (sp.Sum(u[i], (i, 1, M)), u[1], P[0, 0], sp.Trace(sp.MatrixSymbol("S", n, n))):
+        with pytest.raises(SumError, match="use a symbol"):
+            SumsTo(p, 1, M, total=total)
     assert str(rows) == "the sum of P over its index number 1, from 0 to n - 1, is m + 1"
 
 

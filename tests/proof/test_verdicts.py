@@ -8,9 +8,12 @@ from emlib.proof import (
     NotRefuted,
     Refuted,
     Scope,
+    Structured,
     SumError,
     SumsTo,
     Vacuous,
+    cofactor_matrix,
+    determinant,
     prove_equal,
     prove_for_sizes,
     refute,
@@ -51,6 +54,55 @@ def test_scalars(lhs, rhs, conditions):
     assert set(certificate.conditions) <= set(conditions)
     assert str(certificate.scope) == "every value of the symbols"
     assert certificate.is_proof
+
+
+@pytest.mark.parametrize("size", [2, 3, 4])
+def test_the_log_of_the_determinant_of_an_inverse(size):
+    matrix = Structured("a", size).matrix
+    det = determinant(matrix)
+    inverse = cofactor_matrix(matrix).T / det
+    assert determinant(inverse) == 1 / det
+    for left in (determinant(inverse), sp.Matrix(inverse).det(method="laplace")):
+        certificate = prove_equal(sp.log(left), -sp.log(det), names={"det": det})
+        assert set(certificate.conditions) == {"det != 0", "det > 0"}
+    with pytest.raises(Refuted):
+        prove_equal(sp.log(determinant(inverse)), sp.log(det))
+
+
+def test_logs_too_large_to_factor():
+    matrix = Structured("a", 4).matrix
+    det, adjugate = determinant(matrix), determinant(cofactor_matrix(matrix).T)
+    certificate = prove_equal(t * sp.log(adjugate), 3 * t * sp.log(det), names={"det": det})
+    assert set(certificate.conditions) == {"det > 0", f"(a sum of {len(adjugate.args)} terms) > 0"}
+
+
+@pytest.mark.parametrize(
+    ("lhs", "rhs", "conditions"),
+    [
+        (sp.log(1 / (b - a)), -sp.log(b - a), {"-a + b > 0", "a - b != 0"}),
+        (sp.log((b - a) * (c - b)), sp.log((a - b) * (b - c)), {"a - b > 0", "b - c > 0"}),
+        (sp.log(-a * b), sp.log(-a) + sp.log(b), {"-a*b > 0", "-a > 0", "b > 0"}),
+        (sp.log(-(a**2)), sp.log(-(a**2) / 2) + sp.log(2), {"-a**2 > 0", "-a**2/2 > 0"}),
+        (sp.log((a + b + c) ** 64), 64 * sp.log(a + b + c), {"a + b + c > 0"}),
+    ],
+)
+def test_signs_inside_logs(lhs, rhs, conditions):
+    assert set(prove_equal(lhs, rhs).conditions) == conditions
+
+
+def test_logs_of_both_signs_prove_nothing():
+    with pytest.raises(NotProved):
+        prove_equal(sp.log(a * b), sp.log(-a) + sp.log(-b))
+    with pytest.raises(Refuted):
+        prove_equal(t * sp.log(a) + c, c)
+
+
+def test_what_is_too_large_is_not_proved():
+    total = sum(sp.symbols("y:12"))
+    with pytest.raises(NotProved, match="too large"):
+        prove_equal(total**40, (2 * total) ** 40 / 2**40)
+    with pytest.raises(Refuted):
+        prove_equal(total**40, total**39 * a)
 
 
 def test_declared_signs_need_no_condition():
@@ -153,6 +205,12 @@ def test_a_witness_in_logs_is_numeric():
     assert witness.left.startswith("about ")
 
 
+def test_a_total_need_not_stand_in_the_claim():
+    rule = SumsTo(p, 1, N, total=t)
+    assert dict(refute(sp.Sum(p[i] * a, (i, 1, N)), 2 * a, normalised=[rule]).point)["t"] != "2"
+    assert prove_equal(sp.Sum(p[i] * a, (i, 1, N)), t * a, normalised=[rule]).is_proof
+
+
 def test_refute_wants_a_witness():
     assert refute(A * B, B * A).where.startswith("entry (")
     with pytest.raises(NotRefuted, match="is true"):
@@ -225,8 +283,10 @@ def test_bad_claims_are_errors():
         prove_equal(sp.Matrix([a, b]), a)
     with pytest.raises(ValueError, match="n x m matrix, the right side a m x n matrix"):
         prove_equal(W, W.T)
-    with pytest.raises(ValueError, match="not finite"):
-        prove_equal(sp.oo, a)
+    skew = determinant(Structured("K", 3, "skew").matrix)
+    for side in (sp.oo, 1 / skew, sp.log(skew)):
+        with pytest.raises(ValueError, match=r"not finite.*always singular"):
+            prove_equal(side, a)
     with pytest.raises(ValueError, match="denominator is zero"):
         prove_equal(1 / (sp.Pow(a + b, 2) - a**2 - 2 * a * b - b**2), 1)
     with pytest.raises(ValueError, match="log of zero"):

@@ -87,10 +87,42 @@ def test_what_is_not_decided() -> None:
     assert verification.layers[0].status is Status.PROVED
     open_question = verify("log(1 + exp(t)) == log(exp(t)) + log(1 + exp(-t))", scalars=("t",))
     assert open_question.holds in (True, None)
-    undefined = verify("inv(A - A)*B == B")
-    assert undefined.holds is None
-    assert undefined.verdict == "not decided"
-    assert all(layer.why for layer in undefined.layers)
+
+
+@pytest.mark.parametrize(
+    ("formula", "shapes"),
+    [
+        ("inv(A - A)*B == B", {}),
+        ("inv(a*a')*a*a' == I", {}),
+        ("inv(X*Y)*X*Y == I", {"X": (3, 2), "Y": (2, 3)}),
+        ("log(det(X*Y)) == log(det(Y'*X'))", {"X": (3, 2), "Y": (2, 3)}),
+        ("grad(log(det(x*x')), x) == x", {}),
+    ],
+)
+def test_sides_without_a_value_are_not_decided(formula: str, shapes: dict[str, Any]) -> None:
+    verification = verify(formula, shapes=shapes)
+    assert verification.holds is None
+    assert verification.verdict == "not decided: no point was found at which both sides have a value"
+    assert all(layer.why for layer in verification.layers)
+    assert all(layer.undefined for layer in verification.layers[1:])
+
+
+def test_determinants_that_are_always_zero() -> None:
+    wide = {"X": (3, 2), "Y": (2, 3)}
+    assert statuses(verify("det(X*Y) == 0", shapes=wide)) == "not decided proved holds holds"
+    assert statuses(verify("det(a*a') == 0")) == "not decided proved holds holds"
+    assert statuses(verify("grad(det(X*Y), X) == 0*X", shapes=wide)) == "not decided proved holds not decided"
+    assert statuses(verify("det(a*a') == 1")) == "not decided refuted refuted refuted"
+    odd = verify("inv(A - A')*(A - A') == I")  # a skew matrix of odd size is singular
+    assert odd.holds is True
+    assert odd.layers[1].scope == "n = 2, 4"
+    assert "n = 3: not defined" in odd.layers[1].why
+    small = {"A": (2, 2), "B": (2, 2), "a": (2, 1), "b": (2, 1)}
+    slope = "grad(grad(det(a*b' + s*A + t*B), s), t)"
+    expected = "tr(A)*tr(B) - tr(A*B)"
+    assert statuses(verify(f"{slope} == {expected}", shapes=small, scalars=("s", "t"))).startswith(
+        "not decided proved holds"
+    )
 
 
 def test_a_witness_can_be_checked_by_hand() -> None:

@@ -50,6 +50,25 @@ def test_normalised_matrices_and_families_are_normalised(axis):
     assert find_witness(sp.Sum(family * q, (q, 1, M)), 1, normalised=[rule]) is not None
 
 
+def test_a_total_or_a_bound_may_stand_in_neither_side():
+    W = sp.Symbol("W", positive=True)
+    found = find_witness(sp.Sum(p[q] * u[k], (q, 1, M)), 2 * u[k], normalised=[SumsTo(p, 1, M, total=m * W)])
+    shares = [sp.Rational(number) for name, number in found.point if name.startswith("p[")]
+    assert sum(shares) == value(found, "m") * value(found, "W")
+    assert sp.Rational(found.left) == sum(shares) * value(found, f"u[{value(found, 'k')}]")
+    rows = find_witness(sp.Sum(P[k, q], (q, 0, m - 1)), 2, normalised=[SumsTo(P, 0, m - 1, total=W)])
+    assert all(sum(row) == value(rows, "W") for row in value(rows, "P"))
+    assert sum(sp.Rational(v) for name, v in find_witness(p[1], p[2] + 1, normalised=[SumsTo(p, 1, M)]).point[1:]) == 1
+    assert "W" not in dict(find_witness(u[1], u[2], normalised=[SumsTo(p, 1, M, total=W)]).point)
+
+
+def test_shares_of_a_total_meet_the_assumptions_on_the_family():
+    q_, total = sp.IndexedBase("q", positive=True), sp.Symbol("V", real=True)
+    rule = SumsTo(q_, 1, M, total=total)
+    assert find_witness(sp.Abs(q_[1]), q_[1], normalised=[rule]) is None
+    assert find_witness(q_[1], 2 * q_[1], normalised=[rule]) is not None
+
+
 def test_families_with_two_rules_are_left_alone():
     rules = [SumsTo(P, 0, m - 1), SumsTo(P, 0, n - 1, axis=0)]
     assert find_witness(P[k, q], P[k, q] + 1, normalised=rules) is None

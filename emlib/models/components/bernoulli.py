@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emlib.metric import Diagonal
 from emlib.models.components.discrete import Totals, TotalsFamily, refuse, sum_x_log
 from emlib.models.components.values import check_columns, frozen
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class BernoulliParameters:
-    """Probabilities of a one, for M components and d columns.
+    """Probabilities of a one (binomial: of a success), for M components and d columns.
 
     Attributes
     ----------
@@ -158,3 +159,38 @@ class Bernoulli(TotalsFamily):
         from scipy.special import expit
 
         return BernoulliParameters(expit(vector).reshape(like.probabilities.shape))
+
+    def score(self, theta: BernoulliParameters, stats: Totals) -> FloatArray:
+        """Return the gradient of the log-likelihood by the log odds (Fisher's identity).
+
+        Parameters
+        ----------
+        theta : BernoulliParameters
+            The parameters of the E-step.
+        stats : Totals
+            Its statistics.
+
+        Returns
+        -------
+        ndarray of shape (p,)
+            In nats.
+        """
+        return (stats.sums - stats.masses[:, None] * theta.probabilities).ravel()
+
+    def complete_information(self, theta: BernoulliParameters, stats: Totals) -> Diagonal:
+        """Return the information of complete data about the log odds.
+
+        Parameters
+        ----------
+        theta : BernoulliParameters
+            The parameters of the E-step.
+        stats : Totals
+            Its statistics.
+
+        Returns
+        -------
+        Diagonal
+            In the coordinates of :meth:`pack`.
+        """
+        p = theta.probabilities
+        return Diagonal((stats.masses[:, None] * p * (1 - p)).ravel())

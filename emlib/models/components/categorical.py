@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emlib.metric import LogRatios
 from emlib.models.components.discrete import Totals, TotalsFamily, refuse, sum_x_log
 from emlib.models.components.values import check_columns, frozen
 
@@ -206,3 +207,39 @@ class Categorical(TotalsFamily):
         logits[:, :, :-1] = vector.reshape(n_components, dim, k - 1)
         p = np.exp(logits - logits.max(axis=-1, keepdims=True))
         return CategoricalParameters(p / p.sum(axis=-1, keepdims=True))
+
+    def score(self, theta: CategoricalParameters, stats: Totals) -> FloatArray:
+        """Return the gradient of the log-likelihood by the log ratios (Fisher's identity).
+
+        Parameters
+        ----------
+        theta : CategoricalParameters
+            The parameters of the E-step.
+        stats : Totals
+            Its statistics.
+
+        Returns
+        -------
+        ndarray of shape (p,)
+            In nats.
+        """
+        counts = stats.sums.reshape(theta.probabilities.shape)
+        return (counts - stats.masses[:, None, None] * theta.probabilities)[:, :, :-1].ravel()
+
+    def complete_information(self, theta: CategoricalParameters, stats: Totals) -> LogRatios:
+        """Return the information of complete data about the log ratios.
+
+        Parameters
+        ----------
+        theta : CategoricalParameters
+            The parameters of the E-step.
+        stats : Totals
+            Its statistics.
+
+        Returns
+        -------
+        LogRatios
+            In the coordinates of :meth:`pack`.
+        """
+        p = theta.probabilities
+        return LogRatios(np.repeat(stats.masses, p.shape[1]), p.reshape(-1, self.n_categories))

@@ -2,13 +2,14 @@
 
 Each structure says how second moments are gathered, how a covariance is estimated from them (note,
 section 4, last display; tied, diagonal and spherical by the same argument with fewer free entries),
-and how deviations are whitened: always by a Cholesky factor and a triangular solve, never by an inverse.
+and how deviations are whitened: by a Cholesky factor, and by its inverse only where it is well conditioned.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from emlib.priors import InverseWishart
 
 EPS = float(np.finfo(np.float64).eps)
+STEEP = 1e6  # the condition beyond which multiplying by an inverse is less exact than a triangular solve
+BLOCK = 16  # rows of a triangular matrix that are multiplied at once
 REMEDY = "Use covariance_floor, a covariance_prior, fewer components or another start."
 
 
@@ -41,11 +44,47 @@ class Factor:
     log_det: FloatArray
     condition: float
 
+    @cached_property
+    def inverse_roots(self) -> FloatArray:
+        """Inverses of the Cholesky factors, lower triangular."""
+        lengths = np.sqrt(np.einsum("kij,kij->ki", self.roots, self.roots))  # the units of the columns
+        return np.tril(np.linalg.inv(self.roots / lengths[:, :, None])) / lengths[:, None, :]
+
+
+def _blocks(dim: int) -> list[slice]:
+    """Return the rows of a triangular matrix in blocks."""
+    return [slice(start, min(start + BLOCK, dim)) for start in range(0, dim, BLOCK)]
+
+
+def diagonals(blocks: FloatArray) -> FloatArray:
+    """Return the diagonals of matrices, as a view that np.diagonal takes longer to make.
+
+    Parameters
+    ----------
+    blocks : ndarray of shape (k, d, d)
+        Contiguous.
+
+    Returns
+    -------
+    ndarray of shape (k, d)
+        The diagonals.
+    """
+    return blocks.reshape(len(blocks), -1)[:, :: blocks.shape[-1] + 1]
+
+
+def _correlations(blocks: FloatArray) -> FloatArray:
+    """Return the correlations of covariance matrices (k, d, d)."""
+    deviations = np.sqrt(diagonals(blocks))
+    correlations: FloatArray = blocks / (deviations[:, :, None] * deviations[:, None, :])
+    return correlations
+
 
 class CovarianceStructure(ABC):
     """How the covariances of M components in d dimensions are parametrised."""
 
     name: str
+    dense_products: bool
+    """Whether the products of two columns enter, or their squares only."""
 
     @abstractmethod
     def shape(self, n_components: int, dim: int) -> tuple[int, ...]:
@@ -84,6 +123,22 @@ class CovarianceStructure(ABC):
         """Solve L z = diff for one component; ``diff`` is (d, n) and may be overwritten."""
 
     @abstractmethod
+    def whiten_all(self, factor: Factor, diffs: FloatArray, out: FloatArray) -> None:
+        """Solve L z = diff for all components into ``out``; ``diffs`` is (M, d, n) and may be overwritten."""
+
+    @abstractmethod
+    def second_moments(self, left: FloatArray, right: FloatArray) -> FloatArray:
+        """Return sums over the last axis of left times right, (M, d, n) both: (M, d, d) symmetric, or (M, d)."""
+
+    @abstractmethod
+    def unwhiten(self, factor: Factor, first: FloatArray, second: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the first and second moments of deviations from those of the whitened ones."""
+
+    @abstractmethod
+    def variances(self, covariances: FloatArray, n_components: int, dim: int) -> FloatArray:
+        """Return the variances of the columns under each component, (M, d) or broadcastable to it."""
+
+    @abstractmethod
     def dense(self, covariances: FloatArray, n_components: int, dim: int) -> FloatArray:
         """Return the covariances as an (M, d, d) array."""
 
@@ -103,6 +158,8 @@ class CovarianceStructure(ABC):
 class _Matrices(CovarianceStructure):
     """Full covariance matrices: one a component, or one for all (tied)."""
 
+    dense_products = True
+
     def __init__(self, *, tied: bool) -> None:
         self.tied = tied
         self.name = "tied" if tied else "full"
@@ -111,7 +168,8 @@ class _Matrices(CovarianceStructure):
         return (dim, dim) if self.tied else (n_components, dim, dim)
 
     def second_moment(self, diff: FloatArray, weights: FloatArray) -> FloatArray:
-        return (diff * weights) @ diff.T
+        half = diff * np.sqrt(weights)
+        return half @ half.T  # NumPy sees one array twice and computes one triangle
 
     def outer(self, vectors: FloatArray) -> FloatArray:
         return vectors[:, :, None] * vectors[:, None, :]
@@ -125,7 +183,9 @@ class _Matrices(CovarianceStructure):
             dim = scatter.shape[-1]
             moment, count = moment + prior.scale_matrix(dim), count + prior.dof + dim + 1
         covariances: FloatArray = moment / count
-        return (covariances + covariances.swapaxes(-1, -2)) / 2
+        covariances = covariances + covariances.swapaxes(-1, -2)
+        covariances *= 0.5
+        return covariances
 
     def clip(self, covariances: FloatArray, floor: float) -> FloatArray:
         values, vectors = np.linalg.eigh(covariances)
@@ -136,24 +196,26 @@ class _Matrices(CovarianceStructure):
 
     def factor(self, covariances: FloatArray, n_components: int, dim: int) -> Factor:
         blocks = covariances.reshape(-1, dim, dim)
-        variances = np.diagonal(blocks, axis1=1, axis2=2)
-        self._refuse(~(variances > 0).all(axis=1), "has a variance that is not positive")
-        deviations = np.sqrt(variances)
-        # Cholesky of the correlation matrix: units of the columns then do not touch the condition.
-        correlations = blocks / (deviations[:, :, None] * deviations[:, None, :])
+        variances = diagonals(blocks)
         try:
-            unit = np.linalg.cholesky(correlations)
+            roots: FloatArray = np.linalg.cholesky(blocks).astype(np.float64, copy=False)
         except np.linalg.LinAlgError:
-            smallest = np.linalg.eigvalsh(correlations)[:, 0]
+            self._refuse(~(variances > 0).all(axis=1), "has a variance that is not positive")
+            smallest = np.linalg.eigvalsh(_correlations(blocks))[:, 0]
             self._refuse(smallest <= smallest.min(), "has a covariance that is not positive definite")
-        pivots = np.diagonal(unit, axis1=1, axis2=2) ** 2
-        self._refuse(
-            pivots.min(axis=1) <= 16 * dim * EPS,
-            "has a singular covariance: its columns are linearly dependent to rounding",
-        )
-        roots = unit * deviations[:, :, None]
-        log_det = 2 * np.log(np.diagonal(roots, axis1=1, axis2=2)).sum(axis=1)
-        return Factor(roots, np.broadcast_to(log_det, (n_components,)), float(1 / pivots.min()))
+        of_roots = diagonals(roots)
+        # Those of the correlation matrix: units of the columns then do not touch the condition.
+        pivots = of_roots * of_roots / variances
+        smallest_pivot = np.minimum.reduce(pivots, axis=None)
+        if not smallest_pivot > 16 * dim * EPS:
+            self._refuse(
+                ~(pivots.min(axis=1) > 16 * dim * EPS),
+                "has a singular covariance: its columns are linearly dependent to rounding",
+            )
+        log_det = 2 * np.add.reduce(np.log(of_roots), axis=1)
+        if self.tied:
+            log_det = np.broadcast_to(log_det, (n_components,))
+        return Factor(roots, log_det, float(1 / smallest_pivot))
 
     def _refuse(self, bad: BoolArray | np.bool_, reason: str) -> None:
         if bad.any():
@@ -168,8 +230,34 @@ class _Matrices(CovarianceStructure):
         solved: FloatArray = dtrsm(1.0, root.T, diff.T, side=1, lower=0, trans_a=0, overwrite_b=1)
         return solved.T
 
+    def whiten_all(self, factor: Factor, diffs: FloatArray, out: FloatArray) -> None:
+        if factor.condition > STEEP:
+            for m in range(len(diffs)):
+                out[m] = self.whiten(factor, m, diffs[m])
+            return
+        inverses = factor.inverse_roots
+        for rows in _blocks(diffs.shape[1]):  # of L^-1, whose entries right of the diagonal are zero
+            np.matmul(inverses[:, rows, : rows.stop], diffs[:, : rows.stop], out=out[:, rows])
+
+    def second_moments(self, left: FloatArray, right: FloatArray) -> FloatArray:
+        dim = left.shape[1]
+        moments = np.empty((len(left), dim, dim))
+        for rows in _blocks(dim):  # of the lower triangle, and mirrored to the upper
+            block = left[:, rows] @ right[:, : rows.stop].swapaxes(1, 2)
+            moments[:, rows, : rows.stop] = block
+            moments[:, : rows.start, rows] = block[:, :, : rows.start].swapaxes(1, 2)
+        return moments
+
+    def unwhiten(self, factor: Factor, first: FloatArray, second: FloatArray) -> tuple[FloatArray, FloatArray]:
+        roots = factor.roots
+        return (roots @ first[:, :, None])[:, :, 0], roots @ second @ roots.swapaxes(1, 2)
+
     def share(self, matrix: FloatArray, n_components: int) -> FloatArray:
         return np.broadcast_to(matrix, self.shape(n_components, len(matrix)))
+
+    def variances(self, covariances: FloatArray, n_components: int, dim: int) -> FloatArray:
+        del n_components
+        return diagonals(covariances.reshape(-1, dim, dim))
 
     def dense(self, covariances: FloatArray, n_components: int, dim: int) -> FloatArray:
         return np.broadcast_to(covariances, (n_components, dim, dim))
@@ -207,6 +295,8 @@ class _Matrices(CovarianceStructure):
 
 class _Variances(CovarianceStructure):
     """Diagonal covariances, one variance a column or (spherical) for all; one set a component or (tied) for all."""
+
+    dense_products = False
 
     def __init__(self, *, spherical: bool, tied: bool) -> None:
         self.spherical, self.tied = spherical, tied
@@ -253,13 +343,13 @@ class _Variances(CovarianceStructure):
     def clip(self, covariances: FloatArray, floor: float) -> FloatArray:
         return np.maximum(covariances, floor)
 
-    def _variances(self, covariances: FloatArray, n_components: int) -> FloatArray:
-        """Return the variances as (M, d) or (M, 1)."""
+    def variances(self, covariances: FloatArray, n_components: int, dim: int) -> FloatArray:
+        del dim
         variances = covariances.reshape(1 if self.tied else n_components, -1)
         return np.broadcast_to(variances, (n_components, variances.shape[1]))
 
     def factor(self, covariances: FloatArray, n_components: int, dim: int) -> Factor:
-        variances = self._variances(covariances, n_components)
+        variances = self.variances(covariances, n_components, dim)
         bad = ~(variances > 0).all(axis=1)
         if bad.any():
             raise DegenerateComponent(int(np.argmax(bad)), "has a variance that is not positive", REMEDY)
@@ -267,10 +357,21 @@ class _Variances(CovarianceStructure):
         return Factor(np.sqrt(variances), log_det, 1.0)
 
     def whiten(self, factor: Factor, component: int, diff: FloatArray) -> FloatArray:
-        return diff / factor.roots[component][:, None]
+        diff /= factor.roots[component][:, None]
+        return diff
+
+    def whiten_all(self, factor: Factor, diffs: FloatArray, out: FloatArray) -> None:
+        np.divide(diffs, factor.roots[:, :, None], out=out)
+
+    def second_moments(self, left: FloatArray, right: FloatArray) -> FloatArray:
+        moments: FloatArray = np.einsum("mdn,mdn->md", left, right)
+        return moments
+
+    def unwhiten(self, factor: Factor, first: FloatArray, second: FloatArray) -> tuple[FloatArray, FloatArray]:
+        return first * factor.roots, second * factor.roots**2
 
     def dense(self, covariances: FloatArray, n_components: int, dim: int) -> FloatArray:
-        return self._variances(covariances, n_components)[:, :, None] * np.eye(dim)
+        return self.variances(covariances, n_components, dim)[:, :, None] * np.eye(dim)
 
     def log_prior(self, covariances: FloatArray, dim: int, prior: InverseWishart) -> float:
         variances = covariances.reshape(-1, 1 if self.spherical else dim)

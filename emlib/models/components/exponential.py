@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emlib.errors import DegenerateComponent
+from emlib.metric import Diagonal
 from emlib.models.components.discrete import Totals, TotalsFamily, refuse
 from emlib.models.components.values import check_columns, frozen
 
@@ -178,3 +179,37 @@ class Exponential(TotalsFamily):
             The parameters.
         """
         return ExponentialParameters(np.exp(vector).reshape(like.rates.shape))
+
+    def score(self, theta: ExponentialParameters, stats: Totals) -> FloatArray:
+        """Return the gradient of the log-likelihood by the log rates (Fisher's identity).
+
+        Parameters
+        ----------
+        theta : ExponentialParameters
+            The parameters of the E-step.
+        stats : Totals
+            Its statistics.
+
+        Returns
+        -------
+        ndarray of shape (p,)
+            In nats.
+        """
+        return (stats.masses[:, None] - theta.rates * stats.sums).ravel()
+
+    def complete_information(self, theta: ExponentialParameters, stats: Totals) -> Diagonal:
+        """Return the information of complete data about the log rates.
+
+        Parameters
+        ----------
+        theta : ExponentialParameters
+            The parameters of the E-step.
+        stats : Totals
+            Its statistics.
+
+        Returns
+        -------
+        Diagonal
+            In the coordinates of :meth:`pack`.
+        """
+        return Diagonal(np.repeat(stats.masses, theta.rates.shape[1]))

@@ -17,7 +17,8 @@ class Family(Protocol[Params, Sums]):
 
     A family may also offer ``check(x)`` (refuse rows outside its support), ``check_start(theta)``,
     ``log_prior(theta)``, ``magnitude(theta, x)`` (for rounding), ``sample(theta, labels, rng)``,
-    ``pack(theta)`` and ``unpack(vector, like)``; a mixture uses them where they are.
+    ``pack(theta)`` and ``unpack(vector, like)``, and for acceleration, in the coordinates of ``pack``,
+    ``score(theta, stats)`` and ``complete_information(theta, stats)``; a mixture uses them where they are.
     """
 
     def log_prob(self, theta: Params, x: FloatArray, /) -> FloatArray:

@@ -10,12 +10,17 @@ import numpy as np
 
 from emlib.errors import DegenerateComponent
 from emlib.models.components.covariance import EPS, REMEDY, Factor, covariance_structure
-from emlib.models.components.values import check_columns, frozen
+from emlib.models.components.gaussian_engine import amplification, expectation
+from emlib.models.components.gaussian_score import gaussian_information, gaussian_score
+from emlib.models.components.values import check_columns, frozen, trusted
 from emlib.priors import InverseWishart
+from emlib.rows import Rows
 
 if TYPE_CHECKING:
     from emlib._types import FloatArray, IntArray
+    from emlib.metric import Stacked
 
+SMALLEST_MASS = float(np.finfo(np.float64).tiny) / EPS
 LARGEST = 1e151  # its square, summed over a million rows, is still finite
 
 
@@ -166,14 +171,15 @@ class Gaussian:
         ValueError
             Naming the first row and column beyond 1e151, or a column that varies by less than 1e-151.
         """
-        large = np.abs(x) > LARGEST
+        low, high = x.min(axis=0).astype(np.float64), x.max(axis=0).astype(np.float64)
+        large = np.maximum(high, -low) > LARGEST
         if large.any():
-            row, column = (int(k) for k in np.argwhere(large)[0])
+            row, column = (int(k) for k in np.argwhere(np.abs(x) > LARGEST)[0])
             raise ValueError(
                 f"row {row}, column {column} is {x[row, column]:g}: squares of numbers beyond {LARGEST:g} overflow. "
                 "Rescale the column."
             )
-        spread = np.ptp(x, axis=0)
+        spread = high - low
         small = (spread > 0) & (spread < 1 / LARGEST)
         if small.any():
             column = int(np.argmax(small))
@@ -252,6 +258,45 @@ class Gaussian:
             second.append(self.structure.second_moment(diff, weights[m]))
         return GaussianStatistics(reference, masses, np.array(first), np.array(second))
 
+    def expectation(
+        self, theta: GaussianParameters, weights: FloatArray, rows: Rows
+    ) -> tuple[GaussianStatistics, float] | None:
+        """Return the statistics and the log-likelihood of a mixture in one pass over the rows.
+
+        Parameters
+        ----------
+        theta : GaussianParameters
+            Parameters of M components.
+        weights : ndarray of shape (M,)
+            Mixing weights.
+        rows : Rows
+            The data.
+
+        Returns
+        -------
+        statistics : GaussianStatistics
+            Moments about the means of `theta`.
+        log_likelihood : float
+            In nats.
+        None
+            In place of the two where a row is out of reach of every component: ``log_prob`` can say which.
+
+        Raises
+        ------
+        ValueError
+            If the parameters are of another covariance type or number of columns, or not as many as the weights.
+        DegenerateComponent
+            If a covariance is singular.
+        """
+        self._check_fits(theta, rows.x)
+        if len(weights) != len(theta.means):
+            return None
+        found = expectation(self.structure, theta, weights, rows)
+        if found is None:
+            return None
+        moments, log_likelihood = found
+        return GaussianStatistics(theta.means, *moments), log_likelihood
+
     def from_statistics(self, stats: GaussianStatistics) -> GaussianParameters:
         """Return the means and covariances that maximise Q (note, section 4, last display).
 
@@ -271,34 +316,44 @@ class Gaussian:
             If a component lost its data or its covariance is singular.
         """
         masses = stats.masses
-        lost = ~(masses > np.finfo(np.float64).tiny / EPS)
-        if lost.any() and self.prior is None:
-            raise DegenerateComponent(
-                int(np.argmax(lost)),
-                "lost its data: the sum of its responsibilities is zero",
-                "Use fewer components or another start.",
-            )
-        # With a prior every mean of a component without data is a maximum; it keeps the one it had.
-        shift = stats.first / np.where(lost, 1.0, masses)[:, None]
+        divisors = masses
+        if not min(masses.tolist()) > SMALLEST_MASS:
+            lost = ~(masses > SMALLEST_MASS)
+            if self.prior is None:
+                raise DegenerateComponent(
+                    int(np.argmax(lost)),
+                    "lost its data: the sum of its responsibilities is zero",
+                    "Use fewer components or another start.",
+                )
+            # With a prior every mean of a component without data is a maximum; it keeps the one it had.
+            divisors = np.where(lost, 1.0, masses)
+        shift = stats.first / divisors[:, None]
         means = stats.reference + shift
-        scatter = stats.second - masses.reshape(-1, *[1] * (stats.second.ndim - 1)) * self.structure.outer(shift)
+        correction = self.structure.outer(shift)
+        correction *= masses.reshape(-1, *[1] * (correction.ndim - 1))
+        scatter = stats.second - correction
         covariances = self.structure.estimate(scatter, masses, self.prior)
         if self.covariance_floor is not None:
             covariances = self.structure.clip(covariances, self.covariance_floor)
-        theta = GaussianParameters(means, covariances, self.covariance_type)
+        theta = trusted(GaussianParameters, means=means, covariances=covariances, covariance_type=self.covariance_type)
         self._refuse_collapsed(theta, scatter, masses)
         return theta
 
     def _refuse_collapsed(self, theta: GaussianParameters, scatter: FloatArray, masses: FloatArray) -> None:
         """Raise if a variance is at or below the resolution of the data, or a matrix is singular."""
-        center = masses @ theta.means / masses.sum()
-        total = self.structure.column_scatter(scatter).sum(axis=0) + masses @ (theta.means - center) ** 2
-        spread = np.sqrt(np.maximum(total, 0) / masses.sum())
-        resolution = (4 * EPS * (np.abs(theta.means) + spread)) ** 2
-        variances = np.diagonal(theta.dense_covariances, axis1=1, axis2=2)
-        collapsed = ~(variances > resolution).all(axis=1)
-        if collapsed.any():
-            raise DegenerateComponent(int(np.argmax(collapsed)), "collapsed: a variance of it fell to zero", REMEDY)
+        variances = self.structure.variances(theta.covariances, *theta.means.shape)
+        # No resolution (below) exceeds this: a spread is at most the largest deviation plus the reach of the means.
+        largest = np.maximum.reduce(variances, axis=None)
+        bound = 16 * EPS**2 * (2 * largest + 10 * np.vdot(theta.means, theta.means))
+        if not np.minimum.reduce(variances, axis=None) > bound:  # or something is NaN
+            theta = GaussianParameters(theta.means, theta.covariances, theta.covariance_type)
+            center = masses @ theta.means / masses.sum()
+            total = self.structure.column_scatter(scatter).sum(axis=0) + masses @ (theta.means - center) ** 2
+            spread = np.sqrt(np.maximum(total, 0) / masses.sum())
+            resolution = (4 * EPS * (np.abs(theta.means) + spread)) ** 2
+            collapsed = ~(variances > resolution).all(axis=1)
+            if collapsed.any():
+                raise DegenerateComponent(int(np.argmax(collapsed)), "collapsed: a variance of it fell to zero", REMEDY)
         _ = theta.factor  # computed here, so that a singular matrix is found in the M-step
 
     def shared_covariances(self, matrix: FloatArray, mass: float, n_components: int) -> FloatArray:
@@ -386,11 +441,11 @@ class Gaussian:
         -------
         ndarray of shape (n,)
             Number of columns times the condition number of the worst covariance plus the largest mean in
-            standard deviations.
+            standard deviations plus what the features of the E-step amplify.
         """
         deviations = np.sqrt(np.diagonal(theta.dense_covariances, axis1=1, axis2=2))
         amplified = theta.factor.condition + float((np.abs(theta.means) / deviations).max())
-        return np.full(len(x), x.shape[1] * amplified)
+        return np.full(len(x), x.shape[1] * (amplified + amplification(self.structure, theta, Rows(x))))
 
     def sample(self, theta: GaussianParameters, labels: IntArray, rng: np.random.Generator) -> FloatArray:
         """Draw one row from the component of each label.
@@ -447,6 +502,40 @@ class Gaussian:
         means = vector[:n_means].reshape(like.means.shape)
         covariances = self.structure.unpack(vector[n_means:], like.covariances.shape)
         return GaussianParameters(means, covariances, self.covariance_type)
+
+    def score(self, theta: GaussianParameters, stats: GaussianStatistics) -> FloatArray | None:
+        """Return the gradient of the log-likelihood (plus the log prior) by the coordinates of :meth:`pack`.
+
+        Parameters
+        ----------
+        theta : GaussianParameters
+            The parameters of the E-step.
+        stats : GaussianStatistics
+            Its statistics.
+
+        Returns
+        -------
+        ndarray of shape (p,) or None
+            In nats; None with a floor, under which the gradient need not vanish at the maximum.
+        """
+        return None if self.covariance_floor is not None else gaussian_score(theta, stats, self.prior)
+
+    def complete_information(self, theta: GaussianParameters, stats: GaussianStatistics) -> Stacked:
+        """Return the information of complete data about means and covariances.
+
+        Parameters
+        ----------
+        theta : GaussianParameters
+            The parameters of the E-step.
+        stats : GaussianStatistics
+            Its statistics.
+
+        Returns
+        -------
+        Stacked
+            In the coordinates of :meth:`pack`.
+        """
+        return gaussian_information(theta, stats, self.prior)
 
 
 def _weighted_means(x: FloatArray, weights: FloatArray, masses: FloatArray) -> FloatArray:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emlib.metric import Diagonal
 from emlib.models.components.discrete import Totals, TotalsFamily, refuse, sum_x_log
 from emlib.models.components.values import check_columns, frozen
 
@@ -177,3 +178,37 @@ class Poisson(TotalsFamily):
             The parameters.
         """
         return PoissonParameters(np.exp(vector).reshape(like.rates.shape))
+
+    def score(self, theta: PoissonParameters, stats: Totals) -> FloatArray:
+        """Return the gradient of the log-likelihood by the log rates (Fisher's identity).
+
+        Parameters
+        ----------
+        theta : PoissonParameters
+            The parameters of the E-step.
+        stats : Totals
+            Its statistics.
+
+        Returns
+        -------
+        ndarray of shape (p,)
+            In nats.
+        """
+        return (stats.sums - stats.masses[:, None] * theta.rates).ravel()
+
+    def complete_information(self, theta: PoissonParameters, stats: Totals) -> Diagonal:
+        """Return the information of complete data about the log rates.
+
+        Parameters
+        ----------
+        theta : PoissonParameters
+            The parameters of the E-step.
+        stats : Totals
+            Its statistics.
+
+        Returns
+        -------
+        Diagonal
+            In the coordinates of :meth:`pack`.
+        """
+        return Diagonal((stats.masses[:, None] * theta.rates).ravel())

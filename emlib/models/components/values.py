@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from emlib._types import FloatArray
+
+Value = TypeVar("Value")
 
 
 def frozen(values: ArrayLike) -> FloatArray:
@@ -28,6 +30,31 @@ def frozen(values: ArrayLike) -> FloatArray:
     array = np.array(values, dtype=np.float64)
     array.flags.writeable = False
     return array
+
+
+def trusted(kind: type[Value], **fields: Any) -> Value:
+    """Return a value of a dataclass without running its checks, which cost more than a small M-step.
+
+    For results that an M-step has just made and checked. Arrays are not copied; they are made read-only.
+
+    Parameters
+    ----------
+    kind : type
+        The dataclass.
+    **fields : object
+        All its fields.
+
+    Returns
+    -------
+    Value
+        The value.
+    """
+    value = object.__new__(kind)
+    for content in fields.values():
+        if isinstance(content, np.ndarray):
+            content.flags.writeable = False
+    value.__dict__.update(fields)
+    return value
 
 
 def check_columns(x: FloatArray, expected: int) -> None:

@@ -57,23 +57,13 @@ class Entries:
         """Return a product."""
         if not left.top or not right.top:
             return self.zero
-        spend(len(left.top) * len(right.top))
         return left * right
 
     def plus(self, left: Quotient, right: Quotient) -> Quotient:
         """Return a sum over the common denominator."""
         if not left.top or not right.top:
             return right if not left.top else left
-        if left.under != right.under:
-            self._count_common(left, right)
         return left + right
-
-    def _count_common(self, left: Quotient, right: Quotient) -> None:
-        for one, other in ((left, right), (right, left)):
-            for key, power in other.under.items():
-                missing = power - one.under.get(key, 0)
-                if missing > 0:
-                    spend(len(one.top) * len(key) ** missing)
 
     def reciprocal(self, value: Quotient) -> Quotient:
         """Return 1 / value."""
@@ -199,9 +189,6 @@ class Entries:
                 for key, power in entry.under.items():
                     common[key] = max(power, common.get(key, 0))
         blank = Quotient(self.ring.zero, common)
-        for row in matrix:
-            for entry in row:
-                self._count_common(entry, blank)
         return [[(entry + blank).top for entry in row] for row in matrix], common
 
     def _minor(self, matrix: Any, rows: tuple[int, ...], cols: tuple[int, ...], known: dict[Any, Any]) -> Any:

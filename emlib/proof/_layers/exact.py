@@ -58,7 +58,7 @@ def _judge_sizes(identity: Identity, sizes: dict[str, int], seed: int) -> Layer:
     try:
         return _judge_at(identity, sizes, scope, seed)
     except Undefined as error:
-        return Layer(NAME, Status.UNDECIDED, scope, f"no value at {DRAWS} random points: {error}")
+        return Layer(NAME, Status.UNDECIDED, scope, f"no value at {DRAWS} random points: {error}", undefined=True)
     except (Undecided, OutOfBudget) as error:
         return Layer(NAME, Status.UNDECIDED, scope, str(error))
 

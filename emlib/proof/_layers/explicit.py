@@ -40,7 +40,7 @@ def judge(identity: Identity) -> Layer:
     """
     proved: list[str] = []
     reasons: list[str] = []
-    both_zero = True
+    both_zero = undefined = True
     for main in MAIN_SIZES if identity.sizes else (1,):
         verdicts = [_judge_sizes(identity, sizes) for sizes in assignments(identity.sizes, main)]
         for verdict in verdicts:
@@ -49,12 +49,13 @@ def judge(identity: Identity) -> Layer:
         defined = [verdict for verdict in verdicts if not verdict.undefined] or verdicts[:1]
         reasons += [f"{verdict.sizes}: {verdict.reason}" for verdict in defined if verdict.reason]
         proved += [verdict.sizes for verdict in defined if not verdict.reason]
+        undefined = undefined and all(verdict.undefined for verdict in defined)
         both_zero = both_zero and all(verdict.zero for verdict in defined)
         if any(verdict.reason and not verdict.undefined for verdict in defined):
             break  # what is too large stays so at the next size
     rest = f"; {'; '.join(reasons)}" if reasons else ""
     if not proved:
-        return Layer(NAME, Status.UNDECIDED, "no size", rest.strip("; "))
+        return Layer(NAME, Status.UNDECIDED, "no size", rest.strip("; "), undefined=undefined)
     note = "; both sides are 0" if both_zero else ""
     return Layer(NAME, Status.PROVED, _join(proved), METHOD + note + rest)
 

@@ -54,6 +54,13 @@ def invert_matrix(matrix: Residues) -> Residues:
     return work[:, size:]
 
 
+def _to_front(part: Residues, row: int, col: int) -> Residues:
+    """Swap a row and a column with the first."""
+    rows, cols = np.arange(part.shape[-2]), np.arange(part.shape[-1])
+    rows[[0, row]], cols[[0, col]] = rows[[row, 0]], cols[[col, 0]]
+    return part[..., rows, :][..., cols]
+
+
 @dataclass(frozen=True)
 class Jet:
     """A matrix with infinitesimal parts; arrays have shape (levels..., rows, cols).
@@ -141,25 +148,36 @@ class Jet:
         return found
 
     def determinant(self) -> Jet:
-        """Return the determinant by elimination on the jet itself."""
-        size = len(self.base)
+        """Return the determinant by elimination on the jet itself, until what is left has no finite part."""
         work, sign = self, 1
         product = Jet({BASE: np.ones_like(self.parts[BASE][..., :1, :1])})
-        for column in range(size):
-            pivots = np.flatnonzero(work.base[:, 0])
-            if not pivots.size:
-                raise Undefined("elimination met a zero column (the determinant may be 0)")
-            order = np.arange(size - column)
-            order[[0, pivots[0]]] = order[[pivots[0], 0]]
-            sign = -sign if pivots[0] else sign
-            work = work.each(lambda part, order=order: part[..., order, :])  # type: ignore[misc]
+        while work.base.size and work.base.any():
+            col, row = map(int, np.argwhere(work.base.T)[0])
+            sign = -sign if (row > 0) != (col > 0) else sign
+            work = work.each(lambda part, row=row, col=col: _to_front(part, row, col))  # type: ignore[misc]
             head = work.each(lambda part: part[..., :1, :1])
             product = product * head
             below = work.each(lambda part: part[..., 1:, :1])
-            row = work.each(lambda part: part[..., :1, 1:])
-            update = (below * head.reciprocal()) @ row
+            across = work.each(lambda part: part[..., :1, 1:])
+            update = (below * head.reciprocal()) @ across
             work = work.each(lambda part: part[..., 1:, 1:]) + update.scaled(-1)
-        return product.scaled(sign)
+        return (product * work._nilpotent_determinant()).scaled(sign)
+
+    def _nilpotent_determinant(self) -> Jet:
+        """Return the determinant of a matrix without a finite part: few factors make it 0."""
+        size = len(self.base)
+        one = Jet({BASE: np.ones((1,) * self.parts[BASE].ndim, dtype=np.int64)})
+        if size == 0:
+            return one
+        total = one.scaled(0)
+        if size > len(frozenset().union(*self.parts)):
+            return total
+        for row in range(size):
+            others = [place for place in range(size) if place != row]
+            head = self.each(lambda part, row=row: part[..., row : row + 1, :1])  # type: ignore[misc]
+            minor = self.each(lambda part, others=others: part[..., others, 1:])  # type: ignore[misc]
+            total = total + (head * minor._nilpotent_determinant()).scaled((-1) ** row)
+        return total
 
     def reciprocal(self) -> Jet:
         """Return 1 / u for a 1 x 1 jet u."""
@@ -193,6 +211,8 @@ class Oracle:
     def log(self, jet: Jet) -> Jet:
         """Return log(u): log(u0) + h/u0 - (h/u0)^2/2 + ..."""
         value = int(jet.base[0, 0])
+        if value == 0:
+            raise Undefined("the log of 0")
         inverse = invert_number(value)
         terms = [(-1) ** (k + 1) * pow(inverse, k, PRIME) * invert_number(k) for k in range(1, len(jet.parts) + 1)]
         return jet.series([self._residue("log", value), *terms])

@@ -34,6 +34,7 @@ CANCELLED = 1e-9  # of the largest term of any sum: a gap below it may be roundi
 CLEARLY = 1e3  # a gap beyond this many tolerances is a refutation
 COMPLEX_STEP = 1e-30
 LARGEST_CONDITION = 1e10
+ROUNDING = 1e-14
 DIFFERENCE = 1e-4
 DERIVATIVES = ("grad", "ascent", "hess", "d")
 
@@ -69,7 +70,7 @@ def _judge_sizes(identity: Identity, sizes: dict[str, int], seed: int) -> Layer:
     try:
         found = _judge_at(identity, sizes, scope, seed)
     except (Undefined, Undecided, OutOfBudget) as error:
-        return Layer(NAME, Status.UNDECIDED, scope, str(error))
+        return Layer(NAME, Status.UNDECIDED, scope, str(error), undefined=isinstance(error, Undefined))
     return found or Layer(NAME, Status.UNDECIDED, scope, "no entry could be compared")
 
 
@@ -287,6 +288,16 @@ def _inverse(matrix: Array) -> Array:
     return inverse
 
 
+def _determinant(matrix: Array) -> complex | np.generic:
+    """Return the determinant, 0 where it is nothing but rounding: its sign and size would say nothing."""
+    stretches = np.linalg.svd(matrix.real, compute_uv=False)
+    if stretches[-1] * LARGEST_CONDITION > stretches[0]:
+        return np.linalg.det(matrix)
+    if stretches[-1] > len(matrix) * ROUNDING * stretches[0] or np.iscomplexobj(matrix):
+        raise Undefined("the determinant of a matrix that is singular up to rounding")
+    return np.float64(0)
+
+
 def _reciprocal(value: Array) -> Array:
     if value[0, 0] == 0:
         raise Undefined("a division by zero")
@@ -324,7 +335,7 @@ OPERATIONS: dict[str, Callable[[Machine, Typed, list[Array]], Array]] = {
     "power": _power,
     "transpose": lambda _machine, _node, args: args[0].T,
     "inv": lambda _machine, _node, args: _inverse(args[0]),
-    "det": lambda _machine, _node, args: _scalar(np.linalg.det(args[0])),
+    "det": lambda _machine, _node, args: _scalar(_determinant(args[0])),
     "tr": lambda _machine, _node, args: _scalar(np.trace(args[0])),
     "log": lambda _machine, _node, args: np.log(_positive(args[0], "the log")),
     "exp": lambda _machine, _node, args: np.exp(args[0]),

@@ -37,6 +37,8 @@ class Layer:
         How it was shown, or why it was not decided.
     witness : str
         For a refutation: where the two sides differ, and both values.
+    undefined : bool
+        Whether a side had no value at any point that was tried.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Layer:
     scope: str
     why: str
     witness: str = ""
+    undefined: bool = False
 
 
 class Undecided(Exception):
@@ -74,7 +77,7 @@ def joined(layers: list[Layer]) -> Layer:
     refuted = [layer for layer in layers if layer.status is Status.REFUTED]
     decided = [layer for layer in layers if layer.status is not Status.UNDECIDED]
     if refuted or len(decided) < 2:
-        return (refuted or decided or layers)[0]
+        return (refuted or decided or sorted(layers, key=lambda layer: layer.undefined))[0]
     scopes = " and ".join(layer.scope.partition(";")[0] for layer in decided)
     _, mark, rest = decided[0].scope.partition(";")
     return replace(decided[0], scope=scopes + mark + rest)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, TypeAlias
 
 import sympy as sp
@@ -18,6 +18,12 @@ from emlib.proof._limits import spend
 
 Dim: TypeAlias = sp.Expr  # a positive integer, a symbol, or a product of them
 ONE = sp.Integer(1)
+
+
+@cache
+def text_of(size: Dim) -> str:
+    """Return a size as text; printing one takes SymPy longer than all else that a key needs."""
+    return str(size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,11 +65,12 @@ class Letter:
         """
         inside = ", ".join(part.key for part in self.parts)
         if self.kind == "symbol":
-            shape = f"{self.cols},{self.rows}" if self.transposed else f"{self.rows},{self.cols}"
+            rows, cols = (self.cols, self.rows) if self.transposed else (self.rows, self.cols)
+            shape = f"{text_of(rows)},{text_of(cols)}"
             named = f"{self.name}[{self.structure},{shape}]"
             text = f"inv({named})" if self.inverted else named
         elif self.kind == "ones":
-            text = f"ones[{self.cols if self.transposed else self.rows}]"
+            text = f"ones[{text_of(self.cols if self.transposed else self.rows)}]"
         else:
             text = f"{SPELLING[self.kind]}({inside})"
         return text + "'" * self.transposed
@@ -110,7 +117,7 @@ class Word:
     def key(self) -> str:
         """The letters in order; an identity carries its size."""
         if not self.letters:
-            return f"I[{self.rows}]"
+            return f"I[{text_of(self.rows)}]"
         return "*".join(letter.key for letter in self.letters)
 
     @property

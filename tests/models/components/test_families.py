@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from emlib import (
     Bernoulli,
     BernoulliParameters,
+    Binomial,
     Categorical,
     CategoricalParameters,
     DegenerateComponent,
@@ -26,7 +27,7 @@ from emlib import (
 from emlib.models.components.separate import Separate, as_family
 from tests.problems import KINDS, Geometric, make_problem
 
-DISCRETE = ("poisson", "bernoulli", "categorical", "exponential", "user-geometric")
+DISCRETE = ("poisson", "bernoulli", "binomial", "categorical", "exponential", "user-geometric")
 
 
 # --- samples --------------------------------------------------------------------------------------------------
@@ -78,6 +79,9 @@ def test_a_family_without_sample_says_so() -> None:
         (Poisson(), -1, "Poisson data must be whole numbers from 0; row 1, column 1 is -1"),
         (Poisson(), 0.5, r"Poisson data must be whole numbers from 0; row 1, column 1 is 0\.5"),
         (Bernoulli(), 2, "Bernoulli data must be 0 or 1; row 1, column 1 is 2"),
+        (Binomial(4), 5, "binomial data must be whole numbers from 0 to 4; row 1, column 1 is 5"),
+        (Binomial(4), -1, "row 1, column 1 is -1"),
+        (Binomial(4), 2.5, r"row 1, column 1 is 2\.5"),
         (Categorical(3), 3, "categorical data must be whole numbers from 0 to 2; row 1, column 1 is 3"),
         (Categorical(3), -1, "row 1, column 1 is -1"),
         (Categorical(3), 1.5, r"row 1, column 1 is 1\.5"),
@@ -119,6 +123,12 @@ def test_impossible_numbers_of_categories(n_categories: Any) -> None:
         Categorical(n_categories)
 
 
+@pytest.mark.parametrize("n_trials", [0, -2, 2.5])
+def test_impossible_numbers_of_trials(n_trials: Any) -> None:
+    with pytest.raises(ValueError, match=f"n_trials must be .*at least 1, got {n_trials}"):
+        Binomial(n_trials)
+
+
 def test_parameters_are_copies_that_cannot_be_written_to() -> None:
     mine = np.array([[1.0, 2.0]])
     theta = PoissonParameters(mine)
@@ -131,6 +141,7 @@ def test_parameters_are_copies_that_cannot_be_written_to() -> None:
 COLUMNS = {
     "poisson": (Poisson(), PoissonParameters([[1.0, 2, 3]])),
     "bernoulli": (Bernoulli(), BernoulliParameters([[0.1, 0.2, 0.3]])),
+    "binomial": (Binomial(4), BernoulliParameters([[0.1, 0.2, 0.3]])),
     "exponential": (Exponential(), ExponentialParameters([[1.0, 2, 3]])),
     "categorical": (Categorical(2), CategoricalParameters(np.full((1, 3, 2), 0.5))),
 }
@@ -186,6 +197,19 @@ def test_certain_bernoulli_columns_stay_probabilities() -> None:
         assert (theta.components.probabilities <= 1).all()
 
 
+def test_one_trial_is_a_bernoulli_trial() -> None:
+    x, theta = np.array([[0.0, 1], [1, 1], [0, 0]]), BernoulliParameters([[0.2, 0.7], [0.0, 0.5]])
+    assert_allclose(Binomial(1).log_prob(theta, x), Bernoulli().log_prob(theta, x), rtol=1e-14)
+
+
+def test_certain_successes_are_allowed_and_large_numbers_of_trials_do_not_overflow() -> None:
+    x = np.array([[100_000.0], [0.0], [50_000.0]])
+    theta = MixtureParameters([0.3, 0.3, 0.4], BernoulliParameters([[1.0], [0.0], [0.5]]))
+    model = Mixture(Binomial(100_000))
+    assert_allclose(model.responsibilities(theta, x), np.eye(3), atol=1e-15)
+    assert em(model, x, theta).status is Status.CONVERGED
+
+
 def test_exponential_of_zeros_collapses() -> None:
     theta = MixtureParameters([0.5, 0.5], ExponentialParameters([[1.0], [50.0]]))
     result = em(Mixture(Exponential()), np.zeros((5, 1)), theta)
@@ -193,7 +217,7 @@ def test_exponential_of_zeros_collapses() -> None:
     assert "component 0 collapsed onto rows that are zero: its rate is infinite" in result.message
 
 
-@pytest.mark.parametrize("name", ["poisson", "bernoulli", "categorical", "exponential", "gaussian-full"])
+@pytest.mark.parametrize("name", ["poisson", "bernoulli", "binomial", "categorical", "exponential", "gaussian-full"])
 def test_a_component_without_rows_is_named(name: str) -> None:
     problem = make_problem(name, 0, dim=2, n_components=2)
     ones = np.tile([1.0, 0.0], (len(problem.x), 1))

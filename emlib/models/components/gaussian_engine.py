@@ -1,0 +1,285 @@
+"""The E-step of Gaussian mixtures: responsibilities, sums and log-likelihood in one pass over the rows.
+
+Two forms compute the same numbers. Which one is used depends on the shape of the problem and on its conditioning, and
+never costs accuracy: an EM step agrees with 80-bit arithmetic to 1e-10 in units of each component, or to
+scikit-learn's own error where that is larger (``benchmarks/accuracy.py`` has the table, and
+``benchmarks/gaussian_mixtures.py`` the times).
+
+**Features.** The log density of a Gaussian is linear in (1, z_i, z_i z_j), and these products are also all that an
+M-step sums. So an E-step is two matrix products a chunk of rows, and a few passes over (M, n) arrays between them. A
+component costs (d + 1)(d + 2) multiplications a row, and everything else in NumPy is cheap beside the memory it
+touches. What makes it quick, and what each gains (ns a row without it; with all of them 26 for d = 4, M = 8 and 200
+for d = 16, M = 16, scikit-learn 560 and 1,860):
+
+* Chunks whose arrays stay in the core's own cache, in products small enough for OpenBLAS to leave out packing and
+  threads. CACHE and SMALL_PRODUCT: half of the one 32; products four times larger, 16 x 16, 10 more.
+* Products of columns by whole shifts, z_i z_(i + k), into rows of one array (``Products.fill``): d // 2 + 1 calls.
+* No maximum a row: all log densities are taken relative to the highest peak of any component, so their exponentials
+  cannot overflow. A chunk with a row far from all components (FAINT) is done again with a maximum.
+* Exponentials of numbers below -600 are clipped there. Denormal numbers take a hundred times longer, and well
+  separated components would be full of them. What the clip adds to a mass is below 1e-120 a row; where a whole
+  component has as little (LOST) the other form is used.
+* Aligned arrays, used again by each chunk and each iteration, and for little data the features themselves.
+* With many features the second product is quicker with the responsibilities transposed (WIDE: 46 of 250).
+
+Raw products would cancel: at a million standard deviations from the origin nothing is left of them. z are the rows in
+the coordinates of a :class:`~emlib.frame.Frame`, centered and whitened by one affine map for all. What is left is a
+component much smaller than the whole or far out in it, for which rounding errors are amplified by about
+|(1, z)|^2 / (its smallest variance); above MOST the other form takes over.
+
+**Whitening.** y = L^-1 (x - mean), component by component, subtracting first, so that nothing is lost for components
+any number of their standard deviations apart. All components in one batch, block by block of the triangle: half of
+the multiplications of square matrices. It costs 2 d^2 multiplications a row and component, in place of d^2, but runs
+on larger matrices, and for many columns and few components it is quicker: about M < d^2 / 170. An inverse is
+multiplied by while covariances are well conditioned; beyond, triangular systems are solved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emlib.frame import frame_of
+from emlib.models.components.gaussian_features import MOST, Products, Squares
+
+if TYPE_CHECKING:
+    from emlib._types import FloatArray
+    from emlib.frame import Frame
+    from emlib.models.components.covariance import CovarianceStructure
+    from emlib.models.components.gaussian import GaussianParameters
+    from emlib.rows import Rows
+
+    Features = Products | Squares
+    from emlib.models.components.gaussian_features import Moments
+
+CACHE = 1 << 20  # bytes of arrays that a chunk uses: a core's own cache
+SMALL_PRODUCT = 1_000_000  # multiplications of one matrix product
+WHITE_CACHE = 3 << 19  # bytes of arrays where whitened rows are held for every component
+KEPT = 3 << 19  # bytes of features that are kept between E-steps
+WIDE = 128  # features from which on the responsibilities are transposed for the second product
+LOWEST = -600.0  # exponentials of less are clipped, also so that their products with features are no denormals
+FAINT = 1e-140  # the density of a row, relative to the highest peak, below which its own maximum is subtracted
+LOST = 1e-30  # the share of all rows below which the mass of a component may show the clip
+ZERO = -675.0  # exponentials of less are zero where no clip may show: too small for any mass, and soon denormal
+LOG_TWO_PI = float(np.log(2 * np.pi))
+
+
+def expectation(
+    structure: CovarianceStructure, theta: GaussianParameters, weights: FloatArray, rows: Rows
+) -> tuple[Moments, float] | None:
+    """Return the moments of all components and the log-likelihood of a mixture.
+
+    Parameters
+    ----------
+    structure : CovarianceStructure
+        The form of the covariances.
+    theta : GaussianParameters
+        Parameters of M components.
+    weights : ndarray of shape (M,)
+        Mixing weights.
+    rows : Rows
+        The data.
+
+    Returns
+    -------
+    moments : tuple of ndarray
+        Masses (M,), first moments (M, d) and second moments (M, d, d) or (M, d), about the means of `theta`.
+    log_likelihood : float
+        In nats.
+    None
+        In place of the two where a row has density zero under every component.
+    """
+    found = None
+    if _few_features(structure, theta):
+        n_components = len(theta.means)
+        work = rows.memo.pop("work", None)  # taken away, so that two threads never write to one
+        if work is None or work.made_for != (structure.dense_products, n_components):
+            work = _Work(structure.dense_products, n_components, rows)
+        found = work.expectation(theta, weights, rows)
+        rows.memo["work"] = work
+    return _by_whitening(structure, theta, weights, rows) if found is None else found
+
+
+def amplification(structure: CovarianceStructure, theta: GaussianParameters, rows: Rows) -> float:
+    """Return a bound on what the E-step multiplies rounding errors by; 0 where it whitens.
+
+    Parameters
+    ----------
+    structure : CovarianceStructure
+        The form of the covariances.
+    theta : GaussianParameters
+        Parameters of M components.
+    rows : Rows
+        The data.
+
+    Returns
+    -------
+    float
+        At most MOST.
+    """
+    if not _few_features(structure, theta):
+        return 0.0
+    bound = _features(structure.dense_products, frame_of(rows), len(theta.means)).coefficients(theta)[1]
+    return bound if bound <= MOST else 0.0
+
+
+def _few_features(structure: CovarianceStructure, theta: GaussianParameters) -> bool:
+    """Whether there are so few features for the components that the first form is the quicker one."""
+    n_components, dim = theta.means.shape
+    return not structure.dense_products or 170 * n_components >= dim**2
+
+
+def _features(products: bool, frame: Frame, n_components: int) -> Features:
+    return Products(frame, n_components) if products else Squares(frame, n_components)
+
+
+class _Work:
+    """The first form, with the arrays that every chunk of every E-step uses again."""
+
+    def __init__(self, products: bool, n_components: int, rows: Rows) -> None:
+        self.made_for = products, n_components
+        frame = rows.memo.get("frame")
+        if frame is None:
+            frame = rows.memo["frame"] = frame_of(rows)
+        self.features = features = _features(products, frame, n_components)
+        width = features.n_rows + features.dim + n_components + 2
+        most = min(CACHE // (8 * width), SMALL_PRODUCT // (n_components * features.n_features))
+        self.size = min(len(rows.x), max(64, most // 8 * 8))
+        self.keeps = features.n_rows * len(rows.x) * 8 <= KEPT
+        self.kept: list[tuple[FloatArray, FloatArray | None]] = []
+        self._joint = _aligned(n_components * self.size)
+        self._total, self._inverse = _aligned(self.size), _aligned(self.size)
+        self._block = _aligned(features.n_rows * self.size)
+        self._deviations = _aligned(features.dim * self.size)
+
+    def expectation(self, theta: GaussianParameters, weights: FloatArray, rows: Rows) -> tuple[Moments, float] | None:
+        """Return moments and log-likelihood by two matrix products a chunk; None where that is not accurate."""
+        if min(weights.tolist()) < LOST:  # for a few numbers a list is quicker than a reduction of NumPy
+            return None
+        coefficients, amplified = self.features.coefficients(theta)
+        if not amplified <= MOST:
+            return None
+        peaks = np.log(weights)
+        peaks -= 0.5 * theta.factor.log_det
+        highest = max(peaks.tolist())
+        peaks -= highest
+        coefficients[:, 0] += peaks
+        sums, log_likelihood = None, 0.0
+        for phi, row_weights in self.kept or self.chunks(rows):
+            part, value = self.chunk(coefficients, phi, row_weights)
+            sums = part if sums is None else sums + part
+            log_likelihood += value
+        assert sums is not None  # rows are never empty
+        masses = sums[:, 0].tolist()
+        if min(masses) < LOST * sum(masses):
+            return None
+        moments = self.features.moments(sums, theta)
+        if moments is None:
+            return None
+        return moments, log_likelihood + rows.total_weight * (highest - 0.5 * LOG_TWO_PI * theta.means.shape[1])
+
+    def chunks(self, rows: Rows) -> Iterator[tuple[FloatArray, FloatArray | None]]:
+        """Yield the features and the weights of one chunk after the other; keep them if they are few."""
+        features, kept = self.features, []
+        for x, row_weights in rows.chunks(self.size):
+            n = len(x)
+            block = _aligned(features.n_rows * n) if self.keeps else self._block[: features.n_rows * n]
+            phi = block.reshape(features.n_rows, n)
+            phi[0] = 1.0
+            deviations = self._deviations[: x.size].reshape(x.shape[::-1])
+            features.fill(phi, np.subtract(x.T, features.frame.center[:, None], out=deviations))
+            phi = phi[: features.n_features]
+            kept.append((phi, row_weights))
+            yield phi, row_weights
+        if self.keeps:
+            self.kept = kept
+
+    def chunk(
+        self, coefficients: FloatArray, phi: FloatArray, row_weights: FloatArray | None
+    ) -> tuple[FloatArray, float]:
+        """Return the sums of responsibilities times features, and of log densities relative to the highest peak."""
+        n_components, n = len(coefficients), phi.shape[1]
+        joint = self._joint[: n_components * n].reshape(n_components, n)
+        total, inverse = self._total[:n], self._inverse[:n]
+        np.matmul(coefficients, phi, out=joint)
+        _clip(joint)
+        _exponentials(joint, total)
+        shift = None
+        np.divide(1.0, total, out=inverse)
+        if not np.vdot(inverse, inverse) < FAINT**-2:  # quicker than the minimum
+            np.matmul(coefficients, phi, out=joint)
+            shift = joint.max(axis=0)
+            joint -= shift
+            _clip(joint)
+            _exponentials(joint, total)
+            np.divide(1.0, total, out=inverse)
+        log_density = np.log(total, out=total)
+        if shift is not None:
+            log_density += shift
+        if row_weights is None:
+            value = np.vdot(phi[0], log_density)  # row 0 of the features is 1
+        else:
+            inverse *= row_weights
+            value = np.vdot(row_weights, log_density)
+        joint *= inverse
+        sums = joint @ phi.T if len(phi) < WIDE else (phi @ np.ascontiguousarray(joint.T)).T
+        return sums, float(value)
+
+
+def _clip(joint: FloatArray) -> None:
+    """Raise what is below LOWEST to it; looking first is quicker than clipping always."""
+    if np.minimum.reduce(joint, axis=None) < LOWEST:
+        np.clip(joint, LOWEST, np.inf, out=joint)
+
+
+def _exponentials(joint: FloatArray, total: FloatArray) -> None:
+    """Replace log joint densities by densities, and sum them over the components."""
+    np.exp(joint, out=joint)
+    np.add.reduce(joint, axis=0, out=total)
+
+
+def _aligned(n: int) -> FloatArray:
+    """Return n uninitialised numbers at an address that vector instructions read in one piece."""
+    raw = np.empty(n + 8)
+    start = -raw.ctypes.data % 64 // 8
+    return raw[start : start + n]
+
+
+def _by_whitening(
+    structure: CovarianceStructure, theta: GaussianParameters, weights: FloatArray, rows: Rows
+) -> tuple[Moments, float] | None:
+    """Return moments and log-likelihood from whitened deviations; None for impossible rows."""
+    n_components, dim = theta.means.shape
+    factor = theta.factor
+    with np.errstate(divide="ignore"):
+        peaks = np.log(weights) - 0.5 * (factor.log_det + dim * LOG_TWO_PI)
+    size = max(64, WHITE_CACHE // (16 * dim * n_components) // 8 * 8)
+    space = [_aligned(n_components * dim * min(size, len(rows.x))) for _ in range(2)]
+    masses, first, second = np.zeros(n_components), np.zeros((n_components, dim)), None
+    log_likelihood = 0.0
+    for x, row_weights in rows.chunks(size):
+        shape = n_components, dim, len(x)
+        diffs, white = (part[: n_components * x.size].reshape(shape) for part in space)
+        np.subtract(np.ascontiguousarray(x.T), theta.means[:, :, None], out=diffs)
+        structure.whiten_all(factor, diffs, white)
+        joint = np.add.reduce(np.multiply(white, white, out=diffs), axis=1)
+        joint *= -0.5
+        joint += peaks[:, None]
+        shift = joint.max(axis=0)
+        if not np.isfinite(shift).all():
+            return None
+        joint -= shift
+        joint[joint < ZERO] = -np.inf
+        total = np.empty(len(x))
+        _exponentials(joint, total)
+        log_density = np.log(total) + shift
+        joint *= (1.0 if row_weights is None else row_weights) / total
+        log_likelihood += float(log_density.sum() if row_weights is None else row_weights @ log_density)
+        masses += joint.sum(axis=1)
+        first += (white @ joint[:, :, None])[:, :, 0]
+        part = structure.second_moments(np.multiply(white, joint[:, None], out=diffs), white)
+        second = part if second is None else second + part
+    assert second is not None  # rows are never empty
+    return (masses, *structure.unwhiten(factor, first, second)), log_likelihood

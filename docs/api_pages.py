@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from importlib import import_module
 from inspect import isclass, isfunction
@@ -9,6 +10,8 @@ from pkgutil import iter_modules
 from types import ModuleType
 
 import emlib
+
+ROLE = re.compile(r":\w+:`~?(?P<name>[\w.]+)`")  # a link in a docstring, such as :func:`~emlib.em.em`
 
 
 def api() -> dict[str, str]:
@@ -76,4 +79,5 @@ def exported(module: ModuleType) -> Iterator[str]:
 
 def first_line(thing: object) -> str:
     """Return the first line of a docstring as Markdown."""
-    return (thing.__doc__ or "").strip().partition("\n")[0].replace("``", "`")
+    line = (thing.__doc__ or "").strip().partition("\n")[0].replace("``", "`")
+    return ROLE.sub(r"`\g<name>`", line)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 import tomllib
 from importlib.util import find_spec
@@ -54,12 +56,16 @@ html_css_files = ["book.css"]
 html_js_files = ["ledger.js"]
 html_show_sphinx = False
 html_copy_source = False  # the notebooks themselves lie beside their pages, for download
+html_domain_indices = False
 html_show_search_summary = False  # it would fetch pages, which browsers refuse to a book opened as a file
 html_theme_options = {"top_of_page_buttons": []}
 # One self-contained file of MathJax 3, copied from the installed package: no request leaves the page.
 mathjax_path = "mathjax/tex-svg.js"
 mathjax3_config = {"svg": {"fontCache": "global"}, "options": {"enableMenu": False}}
 copybutton_exclude = ".linenos, .gp, .go"
+
+
+SAVED = re.compile(r'figures\.save\(\s*\w+,\s*"([\w-]+)"')  # the name of a figure, as its cell writes it
 
 
 class PlainDisplayMath(SphinxTransform):
@@ -82,10 +88,29 @@ class CellAnchors(SphinxTransform):
 
     def apply(self, **_: Any) -> None:
         """Add the anchors."""
-        for node in self.document.findall(nodes.container):
-            count = node.get("exec_count")
-            if "cell" in node.get("classes", []) and count is not None:
-                node["ids"].append(f"cell-{count}")
+        for cell in code_cells(self.document):
+            if cell.get("exec_count") is not None:
+                cell["ids"].append(f"cell-{cell['exec_count']}")
+
+
+class FigureTexts(SphinxTransform):
+    """Give each picture of a notebook the text under which its cell saved it, for readers who cannot see it."""
+
+    default_priority = 902
+
+    def apply(self, **_: Any) -> None:
+        """Set the texts; a picture that was not saved keeps none, which the tests of the book refuse."""
+        manifest = json.loads((ROOT / "figures" / "manifest.json").read_text(encoding="utf-8"))
+        for cell in code_cells(self.document):
+            pictures = list(cell.findall(nodes.image))
+            names = SAVED.findall(cell.astext()) if pictures else []
+            for picture, name in zip(pictures, names, strict=False):
+                picture["alt"] = manifest[name]["alt"]
+
+
+def code_cells(document: nodes.document) -> list[nodes.container]:
+    """Return the code cells of a notebook."""
+    return [node for node in document.findall(nodes.container) if "cell" in node.get("classes", [])]
 
 
 def copy_files(app: Sphinx) -> None:
@@ -122,6 +147,7 @@ def setup(app: Sphinx) -> None:
     """Register the transforms, the copying and the last touches."""
     app.add_transform(PlainDisplayMath)
     app.add_transform(CellAnchors)
+    app.add_transform(FigureTexts)
     app.connect("builder-inited", copy_files)
     app.connect("html-page-context", finish_page)
     app.set_html_assets_policy("always")  # titles in the sidebar and the ledger hold mathematics too

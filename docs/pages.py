@@ -76,7 +76,8 @@ def gallery_figure(name: str, entry: dict[str, Any]) -> str:
     )
     return (
         f'<figure id="{name}"><a href="figures/{name}.png"><img src="figures/{name}.png" loading="lazy" '
-        f'alt="{escape(entry["alt"], quote=True)}"></a><figcaption>{escape(entry["caption"])}<br>{files}</figcaption></figure>'
+        f'alt="{escape(entry["alt"], quote=True)}"></a><figcaption>{escape(entry["caption"])}<br>'
+        f"<code>{name}</code> {files}</figcaption></figure>"
     )
 
 

@@ -23,7 +23,7 @@ def column(page: Page, number: int) -> list[str]:
 
 def test_search_finds_lagrange(page: Page) -> None:
     open_page(page, "index.html")
-    page.get_by_role("searchbox").fill("Lagrange")
+    page.locator(".sidebar-search").fill("Lagrange")
     page.keyboard.press("Enter")
     results = page.locator("ul.search li a")
     expect(results.filter(has_text="The mixing weights")).to_have_count(1, timeout=20_000)

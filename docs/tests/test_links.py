@@ -18,6 +18,7 @@ class Parsed(HTMLParser):
 
     anchors: set[str] = field(default_factory=set)
     links: list[str] = field(default_factory=list)
+    downloads: list[str] = field(default_factory=list)
     loads: list[str] = field(default_factory=list)
     pictures: list[dict[str, str | None]] = field(default_factory=list)
 
@@ -30,7 +31,7 @@ class Parsed(HTMLParser):
         if tag == "img":
             self.pictures.append(values)
         if values.get("href") is not None:
-            self.links.append(values["href"])
+            (self.downloads if "download" in values else self.links).append(values["href"])
         if tag == "link" and values.get("rel") == "stylesheet":
             self.loads.append(values["href"])
         if values.get("src"):
@@ -52,6 +53,8 @@ def fault(page: Path, link: str) -> str | None:
     target = (page.parent / unquote(parts.path)).resolve() if parts.path else page
     if not target.is_relative_to(BOOK) or not target.is_file():
         return f"{link}: no such file"
+    if target.suffix == ".ipynb" and link not in parsed(page).downloads:
+        return f"{link}: leads to a file, not to its page"
     fragment = unquote(parts.fragment)
     if fragment and target.suffix == ".html" and fragment not in parsed(target).anchors:
         return f"{link}: no such anchor"
@@ -61,7 +64,7 @@ def fault(page: Path, link: str) -> str | None:
 @pytest.mark.parametrize("name", PAGES)
 def test_links_resolve(name: str) -> None:
     page = BOOK / name
-    faults = {fault(page, link) for link in parsed(page).links + parsed(page).loads} - {None}
+    faults = {fault(page, link) for link in parsed(page).links + parsed(page).downloads + parsed(page).loads} - {None}
     assert faults == set()
 
 
@@ -89,11 +92,11 @@ def test_all_notebooks_and_figures_can_be_taken_away_unchanged() -> None:
 def test_each_notebook_page_offers_its_notebook() -> None:
     for name in PAGES:
         if name.startswith("notebooks/"):
-            assert f"{Path(name).stem}.ipynb" in parsed(BOOK / name).links
+            assert f"{Path(name).stem}.ipynb" in parsed(BOOK / name).downloads
 
 
 def test_each_figure_offers_four_files() -> None:
-    links = parsed(BOOK / "gallery.html").links
+    links = parsed(BOOK / "gallery.html").downloads
     for path in sorted((ROOT / "figures").glob("*.svg")):
         assert {f"figures/{path.stem}.{suffix}" for suffix in ("pdf", "svg", "png", "json")} <= set(links)
 

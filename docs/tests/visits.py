@@ -42,7 +42,7 @@ OVERFLOW = """() => {
     if (style.overflowX === "hidden" && node.scrollWidth > node.clientWidth + 1) found.push(`cut: ${name(node)}`);
     if (node.tagName !== "svg") [...node.children].forEach(look);
   };
-  look(document.querySelector("[role=main], .main"));
+  look(document.querySelector("article"));
   return found;
 }"""
 

@@ -53,7 +53,7 @@ html_theme = "furo"
 html_title = "emlib"
 html_static_path = ["_static"]
 html_css_files = ["book.css"]
-html_js_files = ["ledger.js"]
+html_js_files = ["ledger.js", "reachable.js"]
 html_show_sphinx = False
 html_copy_source = False  # the notebooks themselves lie beside their pages, for download
 html_domain_indices = False
@@ -127,11 +127,14 @@ def copy_files(app: Sphinx) -> None:
 
 
 def finish_page(_app: Sphinx, name: str, _template: str, context: dict[str, Any], _doctree: nodes.document | None) -> None:
-    r"""Offer a notebook for download under its title, and take the ``\(`` out of titles that browsers show as text."""
+    r"""Offer a notebook for download, take the ``\(`` out of titles that browsers show as text, and mend two roles."""
     if name.startswith("notebooks/"):
         file = f"{name.removeprefix('notebooks/')}.ipynb"
         link = f'<p class="download"><a href="{file}" download>Download this notebook</a> ({file})</p>'
         context["body"] = context["body"].replace("</h1>", f"</h1>\n{link}", 1)
+    if "body" in context:
+        context["body"] = context["body"].replace('<div role="list" class="citation-list">', '<div class="citation-list">')
+    context["furo_navigation_tree"] = context["furo_navigation_tree"].replace('role="heading"', 'role="heading" aria-level="2"')
     context["title"] = plain(context.get("title", ""))
     for neighbour in ("prev", "next"):
         if context.get(neighbour):
@@ -149,5 +152,5 @@ def setup(app: Sphinx) -> None:
     app.add_transform(CellAnchors)
     app.add_transform(FigureTexts)
     app.connect("builder-inited", copy_files)
-    app.connect("html-page-context", finish_page)
+    app.connect("html-page-context", finish_page, priority=900)  # after the theme's own
     app.set_html_assets_policy("always")  # titles in the sidebar and the ledger hold mathematics too

@@ -1,7 +1,7 @@
 """Set the executed notebooks as one PDF: pandoc turns their Markdown into Typst, Typst sets the pages.
 
-Run it as ``python docs/report.py FILE.pdf`` from the top of the repository; ``make report`` does. The same notebooks give
-the same bytes: no date is stamped and only the fonts inside Typst are used.
+Run it as ``python docs/report.py FILE.pdf`` from the top of the repository; ``make report`` does. The same notebooks
+give the same bytes: no date is stamped and only the fonts inside Typst are used.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ FIGURES = ROOT / "figures"
 REFERENCES = Path(__file__).with_name("references.bib")
 TEMPLATE = Path(__file__).with_name("report.typ")
 
-# Jupyter's Markdown, with raw pieces of Typst and names for headings. With wide "columns" Typst finds the widths of tables.
+# Jupyter's Markdown, with raw pieces of Typst and names for headings.
+# With many "columns" pandoc leaves the widths of tables to Typst.
 MARKDOWN = "commonmark_x-smart"
 OPTIONS = ("--wrap=none", "--columns=10000", "--fail-if-warnings")
 
@@ -195,17 +196,17 @@ def abstract(report: Report) -> str:
     """Return what stands on the first page."""
     totals = report.totals()
     return (
-        "Each chapter is a notebook that was run from top to bottom: the prose, the code in full, and what the code printed. "
-        "A number in the margin is that of a code cell. "
-        f"The ledger at the end holds {totals['rows']} claims with the cell that shows each, {totals['discharged']} of them shown."
+        "Each chapter is a notebook that was run from top to bottom: its prose, its code in full, and what the code "
+        "printed. The small number beside a block of code is that of the cell. The ledger at the end lists "
+        f"{totals['rows']} claims of the note, with the cell that shows each; {totals['discharged']} are shown, "
+        f"{totals['proved']} of them by proof."
     )
 
 
 def typeset(body: str, report: Report) -> str:
     """Return the source for Typst: the template, and the body as pandoc wrote it."""
-    head = (
-        TEMPLATE.read_text(encoding="utf-8").replace("VERSION", emlib.__version__).replace("ABSTRACT", abstract(report))
-    )
+    template = TEMPLATE.read_text(encoding="utf-8")
+    head = template.replace("VERSION", emlib.__version__).replace("ABSTRACT", abstract(report))
     return head + CIRCLED.sub(r"\1.o", body).replace(THIN_BACK, "#h(-0.1667em)")
 
 

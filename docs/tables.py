@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
 __all__ = ["table"]
+
+NUMBER = re.compile(r"[-+−]?[\d.,]*(e[-+]?\d+)?( ?%)?|nan|inf|-inf")
 
 
 @dataclass
@@ -79,7 +82,18 @@ def table(html: str) -> str:
         raise ValueError(f"no table in {html[:60]!r}")
     head = [typeset(cell) for row in reader.head for cell in row]
     body = [typeset(cell) for row in reader.body for cell in row]
-    return f"#frame({width}, ({listed(head)}), ({listed(body)}))"
+    return f"#frame(({listed(alignments(reader.body, width))}), ({listed(head)}), ({listed(body)}))"
+
+
+def alignments(body: list[list[Cell]], width: int) -> list[str]:
+    """Return how each column is aligned: numbers to the right.
+
+    Columns are counted from the right, because a cell that spans rows is missing at the left of the rows below it.
+    """
+    columns = [[row[-place].text for row in body if len(row) >= place] for place in range(width, 0, -1)]
+    return [
+        "right" if column and all(NUMBER.fullmatch(text.strip()) for text in column) else "left" for column in columns
+    ]
 
 
 def typeset(cell: Cell) -> str:

@@ -25,7 +25,7 @@ for d = 16, M = 16, scikit-learn 560 and 1,860):
 Raw products would cancel: at a million standard deviations from the origin nothing is left of them. z are the rows in
 the coordinates of a :class:`~emlib.frame.Frame`, centered and whitened by one affine map for all. What is left is a
 component much smaller than the whole or far out in it, for which rounding errors are amplified by about
-|(1, z)|^2 / (its smallest variance); above MOST the other form takes over.
+``|(1, z)|^2 / (its smallest variance)``; above MOST the other form takes over.
 
 **Whitening.** y = L^-1 (x - mean), component by component, subtracting first, so that nothing is lost for components
 any number of their standard deviations apart. All components in one batch, block by block of the triangle: half of

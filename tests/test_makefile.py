@@ -146,6 +146,19 @@ def test_test_runs_the_gate_and_then_nbval_on_all_notebooks(tree: Path) -> None:
     assert notebooks.endswith(" notebooks")
 
 
+def test_report_says_where_it_is_and_is_set_again_when_a_figure_changes(tree: Path) -> None:
+    assert f"{tree}/.make/report.pdf" in make(tree, "report").stdout
+    checks = [call for call in CHECKS if call not in BOOK]
+    assert calls(tree) == ["00_a", "01_b", *checks, "docs/report.py .make/report.pdf"]
+    (tree / ".make/report.pdf").touch()
+    age(tree)
+    assert make(tree, "report").returncode == 0
+    assert calls(tree) == []
+    (tree / "figures/a.png").touch()
+    assert make(tree, "report").returncode == 0
+    assert calls(tree) == ["-m emlib figures", "docs/report.py .make/report.pdf"]
+
+
 def test_book_says_where_it_is_and_test_book_builds_it_first(tree: Path) -> None:
     assert f"{tree}/.make/book/index.html" in make(tree, "book").stdout
     assert calls(tree) == ["00_a", "01_b", *CHECKS]

@@ -23,6 +23,7 @@ from emlib.models.linkage import Linkage, LinkageParameters
 from emlib.models.missing import MissingGaussian
 from emlib.models.mixture import Mixture, MixtureParameters
 from emlib.models.sequences import Sequences
+from emlib.parallel import Parallel
 from emlib.priors import Dirichlet, InverseWishart
 
 __version__ = "0.1.0"
@@ -58,6 +59,7 @@ __all__ = [
     "MixtureParameters",
     "NotAMaximum",
     "NotFittedError",
+    "Parallel",
     "Poisson",
     "PoissonParameters",
     "Sequences",

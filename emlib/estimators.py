@@ -510,7 +510,7 @@ class GaussianMixture(Estimator):
     def _rows(self, X: Any, sample_weight: ArrayLike | None = None) -> Rows:
         """Check new data against the fit."""
         self._check_fitted()
-        rows = as_rows(X, sample_weight)
+        rows = as_rows(X, sample_weight, keep_single=True)
         check_features(self, X, rows.x.shape[1])
         return rows
 

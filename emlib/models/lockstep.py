@@ -126,7 +126,7 @@ def block_length(n: int, n_states: int) -> int:
     int
         Found by timing; everything between half and twice as many is about as good.
     """
-    return max(4, round((n * n_states) ** 0.5 / 8))
+    return max(4, round((n * n_states) ** 0.5 / 9))
 
 
 class _Chain:
@@ -238,7 +238,7 @@ class _Chain:
 
     @cached_property
     def transfers(self) -> FloatArray:
-        """Return the product of the steps of each block, (K from, K to, B), up to a factor a block."""
+        """The product of the steps of each block, (K from, K to, B), up to a factor a block."""
         shape = (self.n_states, self.n_states, self.n_blocks)
         product = np.zeros(shape)
         product[np.arange(self.n_states), np.arange(self.n_states)] = 1.0

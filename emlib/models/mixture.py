@@ -139,7 +139,7 @@ class Mixture(Generic[Params, Sums]):
         ValueError
             If the data or weights are invalid, or outside the support of the family.
         """
-        rows = as_rows(data, sample_weight)
+        rows = as_rows(data, sample_weight, keep_single=self._expectation is not None)
         check = getattr(self.family, "check", None)
         if check is not None and not isinstance(data, Rows):
             check(rows.x)

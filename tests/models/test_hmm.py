@@ -425,6 +425,16 @@ def test_what_underflows_is_not_trusted(seed: int, spread: float) -> None:
     equals_plain(theta, rng.normal(0, spread, (90, k)), [50, 1, 39])
 
 
+def test_a_wrong_begin_of_a_block_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both sides of every cut are compared: a mistake in the products of the transfer matrices shows there."""
+    original = lockstep._products
+    monkeypatch.setattr(lockstep, "_products", lambda matrices: original(matrices.swapaxes(0, 1)))
+    rng = np.random.default_rng(0)
+    theta = HiddenMarkovParameters([0.9, 0.1], [[0.99, 0.01], [0.05, 0.95]], None)
+    found = lockstep.smooth(theta.initial, theta.transitions, rng.normal(0, 0.1, (300, 2)), np.arange(300) == 0)
+    assert not found.trusted.all()
+
+
 class Given:
     """A family whose log densities are the data themselves."""
 
@@ -665,6 +675,10 @@ def plant_trust_in_everything(patch: Patch) -> None:
     patch.setattr(lockstep, "smooth", trusting)
 
 
+def plant_no_look_for_losses(patch: Patch) -> None:
+    patch.setattr(lockstep, "_nothing_lost", lambda *_args: True)
+
+
 def plant_filter_for_smoother(patch: Patch) -> None:
     original = lockstep.smooth
 
@@ -727,6 +741,7 @@ MUTANTS = {
     "filter in place of smoother": (plant_filter_for_smoother, poisson_chains),
     "greedy path": (plant_greedy_viterbi, poisson_chains),
     "underflow not noticed": (plant_trust_in_everything, far_outliers),
+    "zeros that are none not noticed": (plant_no_look_for_losses, far_outliers),
     "counts transposed": (plant_m_step(swap_counts), m_step_beats_others),
     "one pseudo-count": (plant_m_step(smooth_counts), m_step_beats_others),
     "weights left out": (plant_weights_left_out, weights_repeat_sequences),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from emlib._types import BoolArray, FloatArray, IntArray
     from emlib.priors import InverseWishart
+    from emlib.rows import Rows
 
 _Component = tuple["FloatArray", "FloatArray", "FloatArray"]  # mean, standard deviations, correlation matrix
 
@@ -174,6 +175,19 @@ class IncompleteGaussian(Gaussian):
         self._check_fits(theta, x)
         shifts = np.array([_expectation(part, x, np.zeros(len(x)))[0] for part in _components(theta)])
         return np.where(np.isnan(x), theta.means[:, None] + shifts, x)
+
+    def expectation(self, theta: GaussianParameters, weights: FloatArray, rows: Rows) -> None:
+        """Return None: rows with missing entries have no fused E-step, and a mixture takes the two parts in turn.
+
+        Parameters
+        ----------
+        theta : GaussianParameters
+            Parameters of M components.
+        weights : ndarray of shape (M,)
+            Mixing weights.
+        rows : Rows
+            The data.
+        """
 
     def statistics(
         self, theta: GaussianParameters | None, x: FloatArray, responsibilities: FloatArray

@@ -34,7 +34,8 @@ STYLE = """
 .em-stepper output { display: block; margin: 0.25em 0; font-variant-numeric: tabular-nums; }
 """
 
-# While it plays, a screen reader is not told each frame: it would never come to the end of one.
+# While it plays, a screen reader is not told each frame: it would never come to the end of one. The keys are handled here
+# because JupyterLab cancels what an arrow key does to a slider.
 SCRIPT = """
 for (const root of document.querySelectorAll(".em-stepper:not(.em-ready)")) {
   const frames = [...root.querySelectorAll("figure")];
@@ -72,7 +73,14 @@ for (const root of document.querySelectorAll(".em-stepper:not(.em-ready)")) {
   button.addEventListener("click", toggle);
   slider.addEventListener("input", () => { stop(); show(Number(slider.value)); });
   slider.addEventListener("keydown", (event) => {
-    if (event.key === " ") { event.preventDefault(); toggle(); }
+    const k = Number(slider.value), last = frames.length - 1;
+    const back = Math.max(k - 1, 0), on = Math.min(k + 1, last);
+    const to = {ArrowLeft: back, ArrowDown: back, ArrowRight: on, ArrowUp: on, Home: 0, End: last}[event.key];
+    if (event.key === " ") toggle();
+    else if (to !== undefined) { stop(); show(to); }
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
   });
   frames.forEach((frame) => { frame.querySelector("img").removeAttribute("width"); });
   controls.append(button, slider);

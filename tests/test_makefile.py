@@ -136,6 +136,16 @@ def test_test_runs_the_gate_and_then_nbval_on_all_notebooks(tree: Path) -> None:
     assert notebooks.endswith(" notebooks")
 
 
+def test_lab_opens_the_reading_guide_with_the_figures_in_reach(tree: Path) -> None:
+    assert make(tree, "lab").returncode == 0
+    [call] = calls(tree)
+    options = dict(
+        re.findall(r"--([\w.]+)=(\S+)", call)
+    )  # no folder is named: the root is the repository, with figures/
+    assert options.keys() == {"LabApp.default_url"}
+    assert (ROOT / options["LabApp.default_url"].removeprefix("/lab/tree/")).exists()
+
+
 def test_help_lists_every_target(tree: Path) -> None:
     targets = re.findall(r"^\.PHONY: (\w+)$", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
     listed = [line.split()[1] for line in make(tree, "help").stdout.splitlines()]

@@ -112,8 +112,8 @@ lint: $(READY) ## Check style (notebooks too) and types
 	@$(PY) -m mypy
 
 .PHONY: lab
-lab: $(READY) ## Open the notebooks in JupyterLab
-	@$(PY) -m jupyterlab notebooks
+lab: $(READY) ## Open JupyterLab at the reading guide
+	@$(PY) -m jupyterlab --LabApp.default_url=/lab/tree/notebooks/00_reading_guide.ipynb
 
 .PHONY: lock
 lock: .make/uv/bin/uv ## Bring requirements.lock up to pyproject.toml; LOCKFLAGS=--upgrade takes the newest of everything

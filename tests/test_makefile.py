@@ -168,6 +168,16 @@ def test_book_says_where_it_is_and_test_book_builds_it_first(tree: Path) -> None
     assert calls(tree) == [*BOOK, "-m pytest docs/tests"]
 
 
+def test_lab_opens_the_reading_guide_with_the_figures_in_reach(tree: Path) -> None:
+    assert make(tree, "lab").returncode == 0
+    [call] = calls(tree)
+    options = dict(
+        re.findall(r"--([\w.]+)=(\S+)", call)
+    )  # no folder is named: the root is the repository, with figures/
+    assert options.keys() == {"LabApp.default_url"}
+    assert (ROOT / options["LabApp.default_url"].removeprefix("/lab/tree/")).exists()
+
+
 def test_help_lists_every_target(tree: Path) -> None:
     targets = re.findall(r"^\.PHONY: ([\w-]+)$", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
     listed = [line.split()[1] for line in make(tree, "help").stdout.splitlines()]

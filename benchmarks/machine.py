@@ -1,4 +1,4 @@
-"""What a time depends on beside the code: the processor, OpenBLAS' kernels, the versions; and processes of one's own."""
+"""What a time depends on beside the code: processor, OpenBLAS' kernels, versions; and processes of one's own."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def load() -> float:
 def environment(kernel: str) -> dict[str, str]:
     """Return an environment with one thread and OpenBLAS' choice of kernels ("own"), or the kernels of this name."""
     chosen = {name: value for name, value in os.environ.items() if name not in CHOSEN_KERNEL}
-    chosen["OPENBLAS_NUM_THREADS"] = "1"
+    chosen |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     chosen["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
     return chosen if kernel == "own" else chosen | {"OPENBLAS_CORETYPE": kernel}
 

@@ -26,10 +26,11 @@ def processor() -> str:
 
 
 def kernels() -> list[str]:
-    """Return the kernels that the loaded OpenBLAS libraries run."""
+    """Return the kernels that the OpenBLAS of NumPy and SciPy runs; other packages may bring an older one."""
     from threadpoolctl import threadpool_info
 
-    return sorted({info["architecture"] for info in threadpool_info() if info["internal_api"] == "openblas"})
+    ours = [info for info in threadpool_info() if "scipy_openblas" in Path(info["filepath"]).name]
+    return sorted({info["architecture"] for info in ours})
 
 
 def versions(*names: str) -> str:

@@ -44,12 +44,12 @@ ALWAYS = ("emlib", "scikit-learn")
 SLOW, TOO_SLOW = 1.0, 4.0
 
 
-def problem(n: int, d: int, m: int) -> tuple[np.ndarray, Any]:
-    """Return overlapping clusters and a start near them."""
+def problem(n: int, d: int, m: int, spread: float = 2.0) -> tuple[np.ndarray, Any]:
+    """Return clusters, overlapping unless their means spread far, and a start near them."""
     from emlib import GaussianParameters, MixtureParameters
 
     rng = np.random.default_rng(0)
-    centers = 2.0 * rng.standard_normal((m, d))
+    centers = spread * rng.standard_normal((m, d))
     x = rng.standard_normal((n, d))
     x += centers[rng.integers(m, size=n)]
     start = GaussianParameters(centers + 0.3 * rng.standard_normal((m, d)), np.repeat(np.eye(d)[None], m, axis=0))

@@ -1,7 +1,8 @@
 """Time and memory of one EM iteration of a Gaussian mixture: emlib beside other packages, by their public interfaces.
 
-One thread, float64, full covariances, no ridge, the same start and number of iterations, all packages interleaved in
-one fresh process for each shape; CPU time of the process, which other load does not touch much. Printed are medians,
+One thread, float64, full covariances, no ridge, the same start, no stopping rule, all packages interleaved in one fresh
+process for each shape; CPU time of the process, which other load does not touch much: the slope between one iteration
+and as many as take a second. Printed are medians,
 the ratio of each pair, and the most memory that a fit added to the data, each in a process of its own. mlpack and
 OpenCV cannot be given the whole start, so theirs differs. Of a package whose start and first iteration took more than
 `SLOW` seconds two iterations are timed once, or none if it was more than `TOO_SLOW`.
@@ -37,11 +38,11 @@ SHAPES = (
     "1000000,2,5",
     "20000,64,10",
 )
-ELEMENTS = 3e6  # iterations are repeated until about as many responsibilities were computed
+SECONDS = 1.0  # a run lasts about as long, unless that is more than 200 iterations or fewer than 2
 
 Runner = Callable[[int], object]
 ALWAYS = ("emlib", "scikit-learn")
-SLOW, TOO_SLOW = 1.0, 4.0
+SLOW, TOO_SLOW = 1.0, 2.0
 
 
 def problem(n: int, d: int, m: int, spread: float = 2.0) -> tuple[np.ndarray, Any]:
@@ -105,15 +106,15 @@ def measure(n: int, d: int, m: int, repeats: int) -> dict[str, Any]:
     warnings.simplefilter("ignore")  # scikit-learn warns that a fixed number of iterations has not converged
     x, start = problem(n, d, m)
     runners, broken = peers.runners(x, start)
-    iterations = max(2, min(200, round(ELEMENTS / (n * m))))
     with threadpool_limits(1):
         first = {name: cpu(run, 1) for name, run in runners.items()}
+        many = {name: 1 + max(2, min(200, round(SECONDS / first[name]))) for name in runners}
         regular = [name for name in runners if name in ALWAYS or first[name] < SLOW]
         once = [name for name in runners if name not in regular and first[name] < TOO_SLOW]
         times: dict[str, list[float]] = {name: [] for name in regular}
         for _ in range(repeats):
             for name in regular:
-                times[name].append(cpu_per_iteration(runners[name], 1, 1 + iterations))
+                times[name].append(cpu_per_iteration(runners[name], 1, many[name]))
         times |= {name: [cpu_per_iteration(runners[name], 1, 3)] for name in once}
         agree = same_means(runners, [name for name in regular if name not in peers.OTHER_START])
     left_out = broken | {

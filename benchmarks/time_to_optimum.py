@@ -159,7 +159,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=N, help="rows of data (default: %(default)s)")
     parser.add_argument("--max-iter", type=int, default=3000, help="most iterations of EM (default: %(default)s)")
     parser.add_argument("--cap", type=int, default=40, help="iterations scikit-learn is timed over (default: 40)")
-    parser.add_argument("--no-json", action="store_true", help="print only")
+    parser.add_argument("--json", metavar="NAME", help="write the numbers to benchmarks/results/NAME.json")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one is not None:
@@ -187,9 +187,9 @@ def main() -> None:
         f"{total['same']} ends alike, {total['better']} better, {total['worse']} worse, {total['not_converged']} not"
         f" converged; largest fall of the log-likelihood {total['largest_fall']:.1g} nats; {runs[0]['kernels']}"
     )
-    if not args.no_json:
+    if args.json is not None:
         about = {"versions": versions("numpy", "scipy", "scikit-learn"), "rows": args.rows}
-        store("time_to_optimum", about | {"summary": total, "runs": runs})
+        store(args.json, about | {"summary": total, "runs": runs})
 
 
 if __name__ == "__main__":

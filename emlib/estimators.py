@@ -46,8 +46,8 @@ class GaussianMixture(Estimator):
     n_init : int
         Number of runs from different starts; the one with the highest final objective is kept.
         A start given in full by `weights_init`, `means_init` and `covariances_init` is run once.
-    init : {'k-means++', 'random'}
-        How the means of a start are drawn.
+    init : {'k-means++', 'k-means', 'random'}
+        How the means of a start are drawn: rows far apart, the centres of clusters around such rows, or any rows.
     weights_init : array_like of shape (M,), optional
         Weights to start from.
     means_init : array_like of shape (M, d), optional

@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import emlib.starts
 from emlib import Gaussian, InverseWishart
 from emlib.rows import Rows, as_rows
-from emlib.starts import SEEDINGS, gaussian_start, kmeans_plus_plus, random_rows
+from emlib.starts import SEEDINGS, gaussian_start, kmeans, kmeans_plus_plus, random_rows
 from tests.problems import GAUSSIAN_TYPES, Array, thorough
 
 SEEDERS = (kmeans_plus_plus, random_rows)
@@ -88,6 +88,18 @@ def test_random_rows_draws_in_proportion_to_weight() -> None:
         assert abs(np.mean(np.array(drawn) == value) - share) < 5 * np.sqrt(share * (1 - share) / 4000)
 
 
+def test_k_means_ends_at_the_means_of_its_own_clusters() -> None:
+    x, weights = rows_of(5, n=200), np.random.default_rng(6).integers(1, 4, 200)
+    centers = kmeans(x, weights.astype(float), 3, np.random.default_rng(0))
+    nearest = ((x[:, None] - centers) ** 2).sum(axis=2).argmin(axis=1)
+    means = [np.average(x[nearest == k], axis=0, weights=weights[nearest == k]) for k in range(3)]
+    assert_allclose(centers, means, rtol=1e-12)
+    seeds = kmeans_plus_plus(x, weights.astype(float), 3, np.random.default_rng(0))
+    assert np.abs(seeds - centers).max() > 0.1
+    repeated = np.repeat(x, weights, axis=0)[::-1]
+    assert_allclose(kmeans(repeated, np.ones(len(repeated)), 3, np.random.default_rng(0)), centers, rtol=1e-12)
+
+
 @pytest.mark.parametrize("covariance_type", GAUSSIAN_TYPES)
 @pytest.mark.parametrize("seeding", SEEDINGS)
 def test_start_keeps_the_mean_and_is_regular(covariance_type: str, seeding: str) -> None:
@@ -152,7 +164,7 @@ def test_a_given_mean_far_from_all_rows_is_named() -> None:
 
 
 def test_unknown_seeding_is_named_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"init must be one of k-means\+\+, random, got 'kmeans'"):
+    with pytest.raises(ValueError, match=r"init must be one of k-means\+\+, k-means, random, got 'kmeans'"):
         gaussian_start(as_rows(rows_of(1)), 2, Gaussian(), "kmeans", np.random.default_rng(0))
 
 

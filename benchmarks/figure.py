@@ -49,11 +49,13 @@ def iterations(axes: Any) -> None:
 
 def whole_ways(axes: Any) -> None:
     """Draw the ratios of whole fits, of the way to the maximum, and of Baum-Welch."""
-    fits = [one["ratio"] for one in read("whole_fits")["fits"] if one["end"] == "same"]
+    alike = [one for one in read("whole_fits")["fits"] if one["end"] == "same"]
+    fits = {key: [one[key] for one in alike] for key in ("ratio", "ratio_k_means")}
     ways = [one["ratio"] for one in read("time_to_optimum")["runs"] if one["end"] == "same"]
     packages = [shape["packages"] for shape in read("hmm_iteration")["shapes"]]
     rows = {
-        "whole fit /\nscikit-learn": fits,
+        "whole fit /\nscikit-learn": fits["ratio"],
+        "whole fit from k-means /\nscikit-learn": fits["ratio_k_means"],
         "to the maximum,\nquasi-Newton /\nscikit-learn": ways,
         "Baum-Welch iteration /\nhmmlearn": [one["hmmlearn"]["ratio"] for one in packages],
         "Baum-Welch iteration /\nhmmlearn, scaling": [one["hmmlearn scaling"]["ratio"] for one in packages],

@@ -26,7 +26,7 @@ SHAPES = ("150,4,3", "272,2,2", "10000,2,3", "100000,4,4")
 RELATIVE = 1e-6
 SPREAD = 4.0  # of the means, in standard deviations of the clusters: most are apart, as in data that one clusters
 MAX_ITER = 1000
-NATS, MEAN_NATS = 10.0 ** np.arange(2, -4, -1), 10.0 ** np.arange(-3, -10, -1)
+NATS, MEAN_NATS = 10.0 ** np.arange(2, -6, -1), 10.0 ** np.arange(-3, -10, -1)
 LADDERS = {"emlib": NATS, "emlib, k-means": NATS, "scikit-learn": MEAN_NATS}
 Fit = Callable[[np.ndarray, int, float, int], float]
 

@@ -11,6 +11,7 @@ SOURCES := $(shell find emlib -name '*.py' -o -name '*.csv' -o -name '*.toml') .
 BOOK := .make/book
 # What the book is made of beside notebooks, figures and the package.
 PAGES := README.md CONTRIBUTING.md CITATION.cff pyproject.toml $(wildcard docs/*.py docs/*.bib docs/_static/*)
+REPORT := .make/report.pdf
 # Which notebooks `make notebooks` runs: NB=01_em_on_old_faithful for one.
 NB ?= $(NOTEBOOKS)
 CHOSEN = $(basename $(notdir $(NB)))
@@ -82,6 +83,14 @@ book: .make/book.built ## Build the web book from the executed notebooks
 	@$(PY) -m sphinx -W --keep-going -q -E -b html -c docs -d .make/book-doctrees .make/book-source $(BOOK)
 	@touch $@
 
+.PHONY: report
+report: $(REPORT) ## Set notebooks, ledger and bibliography as one PDF and say where it is
+	@echo "The report is $(CURDIR)/$(REPORT)."
+
+$(REPORT): .make/figures.checked .make/ledger.checked $(wildcard docs/report.* docs/tables.py docs/references.bib) $(READY)
+	@echo "Setting the report (half a minute) ..."
+	@$(PY) docs/report.py $@
+
 # By file: the cells of a notebook belong to one kernel.
 SHARED := -n $(WORKERS) --dist loadfile
 
@@ -103,8 +112,8 @@ lint: $(READY) ## Check style (notebooks too) and types
 	@$(PY) -m mypy
 
 .PHONY: lab
-lab: $(READY) ## Open the notebooks in JupyterLab
-	@$(PY) -m jupyterlab notebooks
+lab: $(READY) ## Open JupyterLab at the reading guide
+	@$(PY) -m jupyterlab --LabApp.default_url=/lab/tree/notebooks/00_reading_guide.ipynb
 
 .PHONY: lock
 lock: .make/uv/bin/uv ## Bring requirements.lock up to pyproject.toml; LOCKFLAGS=--upgrade takes the newest of everything

@@ -1,5 +1,6 @@
 """The EM algorithm with every equals sign executed: proofs, checks and the code they prove."""
 
+from emlib.acceleration import QuasiNewton, Squarem
 from emlib.conventions import NotFittedError
 from emlib.em import EMModel, EMResult, Iteration, Status, em
 from emlib.errors import (
@@ -23,6 +24,7 @@ from emlib.models.linkage import Linkage, LinkageParameters
 from emlib.models.missing import MissingGaussian
 from emlib.models.mixture import Mixture, MixtureParameters
 from emlib.models.sequences import Sequences
+from emlib.parallel import Parallel
 from emlib.priors import Dirichlet, InverseWishart
 
 __version__ = "0.1.0"
@@ -58,9 +60,12 @@ __all__ = [
     "MixtureParameters",
     "NotAMaximum",
     "NotFittedError",
+    "Parallel",
     "Poisson",
     "PoissonParameters",
+    "QuasiNewton",
     "Sequences",
+    "Squarem",
     "Status",
     "decompose",
     "distance_to_limit",

@@ -49,6 +49,9 @@ class EMModel(Protocol[Theta, Stats]):
         there (Fisher's identity); None where the model cannot tell. Read by :mod:`emlib.acceleration`.
     ``complete_information(theta, stats)``
         a :class:`~emlib.metric.Metric`: the Fisher information of the complete data, in the same coordinates.
+    ``log_joint(theta, data)``
+        log density of each row together with each value of what is hidden, shape (n, K); -inf where it cannot be.
+        Read by :mod:`emlib.information`, for Louis' formula, unless the model says ``enumerates_hidden = False``.
     """
 
     def e_step(self, theta: Theta, data: Any, /) -> tuple[Stats, float]:
@@ -135,8 +138,9 @@ class EMMap(Generic[Theta, Stats]):
             With the objective at `theta`.
         """
         self.e_steps += 1
-        stats, log_likelihood = self.model.e_step(theta, self.data)
-        return Point(theta, stats, log_likelihood, log_likelihood + self.log_prior(theta))
+        stats, value = self.model.e_step(theta, self.data)
+        log_likelihood = float(value)
+        return Point(theta, stats, log_likelihood, log_likelihood + float(self.log_prior(theta)))
 
     def m_step(self, point: Point[Theta, Stats]) -> Theta:
         """Do the M-step from a point.

@@ -69,24 +69,24 @@ def frame_of(rows: Rows) -> Frame:
     Frame
         The map.
     """
-    origin: FloatArray | None = None
+    origin = next(rows.chunks())[0][0].copy()
+    total, low, high = np.zeros_like(origin), origin, origin
     for x, _ in rows.chunks():
-        if origin is None:
-            origin = x[0].copy()
-            total, low, high = np.zeros_like(origin), origin, origin
-            n = 0
-        total = total + (x - origin).sum(axis=0)
-        low, high = np.minimum(low, x.min(axis=0)), np.maximum(high, x.max(axis=0))
-        n += len(x)
-    assert origin is not None  # rows are never empty
+        columns = np.array(x.T, order="C")  # reductions along contiguous numbers are several times quicker
+        low, high = np.minimum(low, columns.min(axis=1)), np.maximum(high, columns.max(axis=1))
+        columns -= origin[:, None]
+        total += columns.sum(axis=1)
+    n = rows.n
     center = origin + total / n
     # Scaled by their reach first: squares then neither overflow nor vanish, whatever the units.
     reach = np.maximum(high - center, center - low)
     reach = np.where(reach > 0, reach, 1.0)
     moments = np.zeros((len(center), len(center)))
     for x, _ in rows.chunks():
-        scaled = (x - center) / reach
-        moments += scaled.T @ scaled
+        scaled = np.array(x.T, order="C")
+        scaled -= center[:, None]
+        scaled /= reach[:, None]
+        moments += scaled @ scaled.T
     deviations = np.sqrt(np.diagonal(moments) / n)
     deviations = np.where(high > low, deviations, 1.0)
     correlations = moments / n / np.outer(deviations, deviations)

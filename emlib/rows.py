@@ -22,7 +22,7 @@ class Rows:
     Attributes
     ----------
     x : ndarray of shape (n, d)
-        The rows, finite; float64, or float32 where the data were: `chunks` gives float64 always.
+        The rows, finite; float64, or float32 where that was kept: `chunks` gives float64 always.
     weights : ndarray of shape (n,) or None
         Their weights, positive; None means one each.
     numbers : ndarray of int, shape (n,), or None
@@ -52,6 +52,16 @@ class Rows:
         return row if self.numbers is None else int(self.numbers[row])
 
     @property
+    def n(self) -> int:
+        """Number of rows."""
+        return len(self.x)
+
+    @property
+    def dim(self) -> int:
+        """Number of columns d."""
+        return int(self.x.shape[1])
+
+    @property
     def total_weight(self) -> float:
         """Sum of the weights: the N of the note."""
         return float(len(self.x)) if self.weights is None else float(self.weights.sum())
@@ -77,7 +87,29 @@ class Rows:
             yield self.x[part].astype(np.float64, copy=False), None if self.weights is None else self.weights[part]
 
 
-def as_rows(data: Any, sample_weight: Any = None) -> Rows:
+def extremes(rows: Rows) -> tuple[FloatArray, FloatArray]:
+    """Return the smallest and the largest number of each column.
+
+    Parameters
+    ----------
+    rows : Rows
+        The rows.
+
+    Returns
+    -------
+    low : ndarray of shape (d,)
+        The smallest.
+    high : ndarray of shape (d,)
+        The largest.
+    """
+    low, high = np.full(rows.dim, np.inf), np.full(rows.dim, -np.inf)
+    for x, _ in rows.chunks():
+        columns = np.ascontiguousarray(x.T)  # reductions along contiguous numbers are several times quicker
+        low, high = np.minimum(low, columns.min(axis=1)), np.maximum(high, columns.max(axis=1))
+    return low, high
+
+
+def as_rows(data: Any, sample_weight: Any = None, *, keep_single: bool = False) -> Rows:
     """Check data and weights, and return them as float64 rows.
 
     Parameters
@@ -86,11 +118,13 @@ def as_rows(data: Any, sample_weight: Any = None) -> Rows:
         Finite numbers.
     sample_weight : array_like of shape (n,), optional
         Finite weights, not negative, not all zero.
+    keep_single : bool
+        Leave float32 data as they are, for a model that reads rows by `chunks` only.
 
     Returns
     -------
     Rows
-        The rows of positive weight: views of the data where they were float64 or float32 already, copies otherwise.
+        The rows of positive weight: views of float64 data (or float32, if kept), copies of others.
 
     Raises
     ------
@@ -104,7 +138,7 @@ def as_rows(data: Any, sample_weight: Any = None) -> Rows:
         if sample_weight is not None:
             raise ValueError("these rows were prepared before: give their weights when preparing them")
         return data
-    x = _as_matrix(data)
+    x = _as_matrix(data, keep_single)
     if sample_weight is None:
         return Rows(x)
     weights = _as_weights(sample_weight, len(x))
@@ -114,14 +148,14 @@ def as_rows(data: Any, sample_weight: Any = None) -> Rows:
     return Rows(x[numbers], weights[numbers], numbers)
 
 
-def _as_matrix(data: Any) -> FloatArray:
+def _as_matrix(data: Any, keep_single: bool) -> FloatArray:
     if hasattr(data, "tocsr"):
         raise TypeError("sparse data are not supported: pass a dense array, for example data.toarray()")
     raw = np.asarray(data)
     if raw.dtype.kind == "c":
         raise ValueError("Complex data not supported: pass real numbers")
     try:
-        x = raw if raw.dtype == np.float32 else np.asarray(raw, dtype=np.float64)
+        x = raw if keep_single and raw.dtype == np.float32 else np.asarray(raw, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise type(error)(f"the data must be numbers; conversion to float64 failed: {error}") from error
     if x.ndim != 2:

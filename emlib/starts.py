@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,14 +11,19 @@ from emlib.errors import DegenerateComponent
 from emlib.models.components.covariance import EPS
 from emlib.models.components.gaussian import Gaussian, GaussianParameters
 from emlib.models.mixture import MixtureParameters
+from emlib.rows import Rows
+from emlib.stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from emlib._types import FloatArray, IntArray
-    from emlib.rows import Rows
 
     Seeding = Callable[[FloatArray, FloatArray, int, np.random.Generator], FloatArray]
+
+
+SAMPLE = 20_000
+"""Rows that a start looks at: with more, the start would take longer than the EM iterations that follow it."""
 
 
 def kmeans_plus_plus(x: FloatArray, weights: FloatArray, n_components: int, rng: np.random.Generator) -> FloatArray:
@@ -107,6 +113,7 @@ def gaussian_start(
 ) -> MixtureParameters[GaussianParameters]:
     """Return parameters to start EM from: clusters around seeds, with one covariance for all.
 
+    Of more than SAMPLE rows that many are taken, evenly along the data and by weight; what follows sees only them.
     The columns are scaled to unit variance, seeds are drawn, each row joins its nearest seed. Weights and means
     are those of the clusters; every component gets the pooled covariance within the clusters, which is safe
     however small a cluster is, or that of all rows where the pooled one is singular.
@@ -139,16 +146,36 @@ def gaussian_start(
     """
     if seeding not in SEEDINGS:
         raise ValueError(f"init must be one of {', '.join(SEEDINGS)}, got {seeding!r}")
+    start = partial(_start_from, mass=rows.total_weight, n_components=n_components, family=family, rng=rng)
+    if isinstance(rows, Stream) or (means is None and rows.n > SAMPLE):
+        try:
+            return start(_sample(rows, rng), SEEDINGS[seeding], means)
+        except ValueError:
+            if isinstance(rows, Stream):
+                raise  # the sample has too few distinct rows, or a constant column; all rows may not
+    return start(rows, SEEDINGS[seeding], means)
+
+
+def _start_from(
+    rows: Rows,
+    draw: Seeding,
+    means: FloatArray | None,
+    *,
+    mass: float,
+    n_components: int,
+    family: Gaussian,
+    rng: np.random.Generator,
+) -> MixtureParameters[GaussianParameters]:
+    """Return the start around seeds, or given means, in these rows; `mass` is what a prior is set against."""
     weights = np.ones(len(rows.x)) if rows.weights is None else rows.weights
     center = np.average(rows.x, axis=0, weights=weights)
     deviations = rows.x - center
     spread = np.sqrt(np.average(deviations**2, axis=0, weights=weights))
     units = np.where(spread > 0, spread, 1.0)
     scaled = deviations / units
-    draw = SEEDINGS[seeding]
     seeds = draw(scaled, weights, n_components, rng) if means is None else (means - center) / units
     membership = np.eye(len(seeds))[_nearest(scaled, seeds)] * weights[:, None]
-    clusters = Gaussian("tied").statistics(None, rows.x, membership)
+    clusters = Gaussian("tied").statistics(None, np.asarray(rows.x, dtype=np.float64), membership)
     if not clusters.masses.all():
         raise ValueError(f"means_init[{int(np.argmin(clusters.masses))}] is nearest to no row of the data")
     within = clusters.second.sum(axis=0) / rows.total_weight
@@ -156,12 +183,25 @@ def gaussian_start(
     for covariance in (within, overall, np.diag(np.diagonal(overall))):
         components = GaussianParameters(
             clusters.reference if means is None else means,
-            family.shared_covariances(covariance, rows.total_weight, n_components),
+            family.shared_covariances(covariance, mass, n_components),
             family.covariance_type,
         )
         if _is_regular(components, EPS * spread**2):
             return MixtureParameters(clusters.masses / rows.total_weight, components)
     raise ValueError(f"the data are constant in column {int(np.argmin(spread))}")
+
+
+def _sample(rows: Rows, rng: np.random.Generator) -> Rows:
+    """Return SAMPLE rows at even steps of the cumulative weight: an integer weight acts as repetition here too."""
+    steps = (np.arange(SAMPLE) + rng.random()) * (rows.total_weight / SAMPLE)
+    parts, passed, taken = [], 0.0, 0
+    for x, weights in rows.chunks():
+        until = passed + np.cumsum(np.ones(len(x)) if weights is None else weights)
+        chosen = np.searchsorted(until, steps[taken:], side="right")
+        chosen = chosen[chosen < len(x)]
+        parts.append(x[chosen])
+        passed, taken = until[-1], taken + len(chosen)
+    return Rows(np.concatenate(parts))
 
 
 def _is_regular(components: GaussianParameters, smallest: FloatArray) -> bool:

@@ -146,6 +146,19 @@ def test_test_runs_the_gate_and_then_nbval_on_all_notebooks(tree: Path) -> None:
     assert notebooks.endswith(" notebooks")
 
 
+def test_report_says_where_it_is_and_is_set_again_when_a_figure_changes(tree: Path) -> None:
+    assert f"{tree}/.make/report.pdf" in make(tree, "report").stdout
+    checks = [call for call in CHECKS if call not in BOOK]
+    assert calls(tree) == ["00_a", "01_b", *checks, "docs/report.py .make/report.pdf"]
+    (tree / ".make/report.pdf").touch()
+    age(tree)
+    assert make(tree, "report").returncode == 0
+    assert calls(tree) == []
+    (tree / "figures/a.png").touch()
+    assert make(tree, "report").returncode == 0
+    assert calls(tree) == ["-m emlib figures", "docs/report.py .make/report.pdf"]
+
+
 def test_book_says_where_it_is_and_test_book_builds_it_first(tree: Path) -> None:
     assert f"{tree}/.make/book/index.html" in make(tree, "book").stdout
     assert calls(tree) == ["00_a", "01_b", *CHECKS]
@@ -153,6 +166,16 @@ def test_book_says_where_it_is_and_test_book_builds_it_first(tree: Path) -> None
     (tree / "docs/pages.py").touch()
     assert make(tree, "test-book").returncode == 0
     assert calls(tree) == [*BOOK, "-m pytest docs/tests"]
+
+
+def test_lab_opens_the_reading_guide_with_the_figures_in_reach(tree: Path) -> None:
+    assert make(tree, "lab").returncode == 0
+    [call] = calls(tree)
+    options = dict(
+        re.findall(r"--([\w.]+)=(\S+)", call)
+    )  # no folder is named: the root is the repository, with figures/
+    assert options.keys() == {"LabApp.default_url"}
+    assert (ROOT / options["LabApp.default_url"].removeprefix("/lab/tree/")).exists()
 
 
 def test_help_lists_every_target(tree: Path) -> None:

@@ -69,7 +69,7 @@ def test_bad_weights_are_refused(weights: Any, message: str) -> None:
         as_rows(GOOD, weights)
 
 
-@pytest.mark.parametrize("dtype", [np.int8, np.bool_, object])
+@pytest.mark.parametrize("dtype", [np.float32, np.int8, np.bool_, object])
 def test_numbers_of_any_type_become_float64(dtype: Any) -> None:
     rows = as_rows(np.array([[0, 1], [1, 1]], dtype=dtype))
     assert rows.x.dtype == np.float64
@@ -80,9 +80,9 @@ def test_float64_is_not_copied() -> None:
     assert np.shares_memory(as_rows(GOOD).x, GOOD)
 
 
-def test_float32_is_not_copied_and_its_chunks_are_float64() -> None:
+def test_float32_is_not_copied_where_it_is_kept_and_its_chunks_are_float64() -> None:
     data = GOOD.astype(np.float32)
-    rows = as_rows(data)
+    rows = as_rows(data, keep_single=True)
     assert np.shares_memory(rows.x, data)
     [(x, weights)] = rows.chunks()
     assert x.dtype == np.float64

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from numpy.testing import assert_allclose, assert_array_equal
 
+import emlib.starts
 from emlib import Gaussian, InverseWishart
-from emlib.rows import as_rows
+from emlib.rows import Rows, as_rows
 from emlib.starts import SEEDINGS, gaussian_start, kmeans_plus_plus, random_rows
 from tests.problems import GAUSSIAN_TYPES, Array, thorough
 
@@ -153,3 +154,34 @@ def test_a_given_mean_far_from_all_rows_is_named() -> None:
 def test_unknown_seeding_is_named_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match=r"init must be one of k-means\+\+, random, got 'kmeans'"):
         gaussian_start(as_rows(rows_of(1)), 2, Gaussian(), "kmeans", np.random.default_rng(0))
+
+
+def test_a_start_looks_at_a_sample_of_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emlib.starts, "SAMPLE", 50)
+    x = rows_of(1, 1000)
+    seen: list[int] = []
+    draw = SEEDINGS["random"]
+    monkeypatch.setitem(SEEDINGS, "random", lambda x, *rest: (seen.append(len(x)), draw(x, *rest))[1])
+    start = gaussian_start(as_rows(x), 3, Gaussian(), "random", np.random.default_rng(0))
+    assert seen == [50]
+    assert start.components.means.shape == (3, 2)
+    gaussian_start(as_rows(x), 3, Gaussian(), "random", np.random.default_rng(0), x[:3])
+    assert seen == [50]  # given means may each be near one row only: all rows are looked at
+
+
+def test_a_sample_takes_integer_weights_as_repetition(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emlib.starts, "SAMPLE", 50)
+    x, counts = rows_of(2, 300), np.random.default_rng(2).integers(0, 4, 300)
+    one = emlib.starts._sample(as_rows(x, counts), np.random.default_rng(5))
+    other = emlib.starts._sample(as_rows(np.repeat(x, counts, axis=0)), np.random.default_rng(5))
+    assert_array_equal(one.x, other.x)
+
+
+def test_where_a_sample_says_too_little_all_rows_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One row in a thousand makes the column vary: hardly any sample of fifty has it."""
+    monkeypatch.setattr(emlib.starts, "SAMPLE", 50)
+    x = np.column_stack([rows_of(3, 1000)[:, 0], np.zeros(1000)])
+    x[123, 1] = 1.0
+    rows: Rows = as_rows(x)
+    start = gaussian_start(rows, 1, Gaussian(), "random", np.random.default_rng(0))
+    assert_allclose(start.components.means[0], x.mean(axis=0), atol=1e-12)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from emlib._types import BoolArray, FloatArray, IntArray
     from emlib.priors import InverseWishart
+    from emlib.rows import Rows
 
 _Component = tuple["FloatArray", "FloatArray", "FloatArray"]  # mean, standard deviations, correlation matrix
 
@@ -143,7 +144,7 @@ class IncompleteGaussian(Gaussian):
         DegenerateComponent
             If a covariance is singular.
         """
-        self._check_fits(theta, x)
+        self._check_fits(theta, x.shape[1])
         distances = np.empty((len(theta.means), len(x)))
         for patterns in _patterns(x):
             constants = patterns.observed.sum(axis=1) * np.log(2 * np.pi)
@@ -171,9 +172,40 @@ class IncompleteGaussian(Gaussian):
         ndarray of shape (M, n, d)
             The rows, completed under each component; observed entries as they are.
         """
-        self._check_fits(theta, x)
+        self._check_fits(theta, x.shape[1])
         shifts = np.array([_expectation(part, x, np.zeros(len(x)))[0] for part in _components(theta)])
         return np.where(np.isnan(x), theta.means[:, None] + shifts, x)
+
+    def expectation(self, theta: GaussianParameters, weights: FloatArray, rows: Rows) -> None:
+        """Return None: rows with missing entries have no fused E-step, and a mixture takes the two parts in turn.
+
+        Parameters
+        ----------
+        theta : GaussianParameters
+            Parameters of M components.
+        weights : ndarray of shape (M,)
+            Mixing weights.
+        rows : Rows
+            The data.
+        """
+
+    def amplification(self, theta: GaussianParameters, rows: Rows) -> float:
+        """Return 0: there is no fused E-step to amplify anything.
+
+        Parameters
+        ----------
+        theta : GaussianParameters
+            The parameters.
+        rows : Rows
+            The data.
+
+        Returns
+        -------
+        float
+            0.
+        """
+        del theta, rows
+        return 0.0
 
     def statistics(
         self, theta: GaussianParameters | None, x: FloatArray, responsibilities: FloatArray

@@ -1,0 +1,80 @@
+"""E-steps in worker processes: the number of workers changes nothing, and a dead one is not passed over."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import emlib.parallel
+from emlib import Gaussian, Mixture, Parallel, Poisson, em
+from tests.problems import make_problem
+
+joblib = pytest.importorskip("joblib")
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emlib.parallel, "SMALLEST_PART", 5)
+
+
+@pytest.mark.parametrize("name", ["gaussian-full", "gaussian-tied_diag", "poisson"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_number_of_workers_changes_no_bit(name: str, weighted: bool) -> None:
+    problem = make_problem(name, 8, dim=2, n_components=2, weighted=weighted)
+    options: dict[str, Any] = {"sample_weight": problem.weights, "tol": 0, "max_iter": 4}
+    alone = em(problem.model, problem.x, problem.start, **options)
+    runs = []
+    for n_jobs in (1, 2):
+        with Parallel(problem.model, n_jobs=n_jobs) as workers:
+            runs.append(em(workers, problem.x, problem.start, **options))
+    assert_array_equal(runs[0].trace, runs[1].trace)
+    assert_array_equal(problem.model.pack(runs[0].theta), problem.model.pack(runs[1].theta))
+    assert_allclose(runs[0].trace, alone.trace, rtol=1e-12)
+
+
+def test_every_row_is_in_one_part() -> None:
+    for n in (1, 7, 100, 1003):
+        x = np.arange(float(n))[:, None]
+        bounds = Parallel(Mixture(Gaussian())).prepare(x).bounds
+        assert_array_equal(np.concatenate([x[start:stop] for start, stop in bounds]), x)
+
+
+def test_a_degenerate_component_is_located() -> None:
+    problem = make_problem("gaussian-full", 1, dim=1, n_components=2, weighted=False)
+    x = np.concatenate([problem.x, [[1e3]]])
+    r = np.column_stack([np.arange(len(x)) < len(x) - 2, np.arange(len(x)) >= len(x) - 2]).astype(float)
+    start = problem.model.from_responsibilities(x, r)
+    with Parallel(problem.model, n_jobs=1) as workers:
+        result = em(workers, x, start)
+    assert result.message == em(problem.model, x, start).message
+
+
+class Killed(Poisson):
+    """A family in whose E-step the worker dies."""
+
+    def log_prob(self, theta: Any, x: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return super().log_prob(theta, x)
+
+
+def test_a_killed_worker_raises() -> None:
+    problem = make_problem("poisson", 8, dim=2, n_components=2, weighted=False)
+    with pytest.raises(Exception, match="worker process"), Parallel(Mixture(Killed()), n_jobs=2) as workers:
+        em(workers, problem.x, problem.start)
+
+
+@pytest.mark.parametrize("n_jobs", [0, -2, 1.5, True])
+def test_numbers_of_workers_that_are_none(n_jobs: Any) -> None:
+    with pytest.raises(ValueError, match="n_jobs must be a positive whole number, or -1"):
+        Parallel(Mixture(Gaussian()), n_jobs=n_jobs)
+
+
+def test_without_with_there_are_no_workers() -> None:
+    problem = make_problem("poisson", 8)
+    with pytest.raises(RuntimeError, match="with Parallel"):
+        em(Parallel(problem.model), problem.x, problem.start)

@@ -13,9 +13,9 @@ from equations import carried, number_all, numbered
 
 def test_equations_get_numbers_and_anchors() -> None:
     text, moved = numbered("One\n\n$$ a = b $$\n\nand $x$ and\n\n$$\nc\n$$\n", chapter=3, first=2)
-    assert text == (
-        'One\n\n<a id="eq-3-2"></a>\n\n$$ a = b \\tag{3.2} $$\n\nand $x$ and\n\n<a id="eq-3-3"></a>\n\n$$\nc \\tag{3.3} $$\n'
-    )
+    first = '<a id="eq-3-2"></a>\n\n$$ a = b \\tag{3.2} $$'
+    second = '<a id="eq-3-3"></a>\n\n$$\nc \\tag{3.3} $$'
+    assert text == f"One\n\n{first}\n\nand $x$ and\n\n{second}\n"
     assert list(moved.values()) == ["3-2", "3-3"]
     assert numbered(text, chapter=3, first=2)[0] == text
 

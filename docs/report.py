@@ -187,9 +187,8 @@ def appendix(report: Report) -> str:
 
 def bibliography() -> str:
     """Return the chapter of references, which Typst sets from the BibTeX file."""
-    return raw(
-        '#chapter-break()\n= Bibliography <chapter-bibliography>\n#bibliography("references.bib", full: true, title: none, style: "apa")'
-    )
+    heading = "#chapter-break()\n= Bibliography <chapter-bibliography>"
+    return raw(f'{heading}\n#bibliography("references.bib", full: true, title: none, style: "apa")')
 
 
 def markdown(report: Report) -> str:
@@ -215,6 +214,7 @@ def typeset(body: str, report: Report) -> str:
     template = TEMPLATE.read_text(encoding="utf-8")
     head = template.replace("VERSION", emlib.__version__).replace("ABSTRACT", abstract(report))
     body = SCALED.sub(r"#math.lr(size: \1, $\2$)", CIRCLED.sub(r"\1.o", body))
+    body = body.replace("align(center)[#table(", "align(left)[#table(")
     return head + body.replace(THIN_BACK, "#h(-0.1667em)")
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from emlib import figures
 from emlib.provenance import code_cells, sources
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.text import Text
 
-__all__ = ["FORMATS", "Layout", "inches", "redraw", "snippets"]
+__all__ = ["FORMATS", "Layout", "Redrawn", "inches", "redraw", "snippets"]
 
 FORMATS = ("pdf", "svg", "png")
 UNITS = {"in": 1.0, "cm": 1 / 2.54, "mm": 1 / 25.4, "pt": 1 / 72.27}
@@ -89,6 +89,27 @@ class Layout:
             _scale_letters(fig, self.font_size / figures.FONT_SIZE)
 
 
+class Redrawn(NamedTuple):
+    """A figure as redrawn.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        The picture.
+    fits : bool
+        Whether all of it is on the page; large letters in a narrow figure may not be.
+    width : float
+        In inches.
+    natural : float
+        The font size, in points, at which the figure looks as in its notebook.
+    """
+
+    path: Path
+    fits: bool
+    width: float
+    natural: float
+
+
 def redraw(
     names: Iterable[str],
     layout: Layout,
@@ -96,7 +117,7 @@ def redraw(
     *,
     folder: Path,
     progress: Callable[[list[str]], Iterable[str]] = lambda notebooks: notebooks,
-) -> list[Path]:
+) -> list[Redrawn]:
     """Draw figures anew and write them with their snippets.
 
     Parameters
@@ -114,8 +135,8 @@ def redraw(
 
     Returns
     -------
-    list of pathlib.Path
-        The pictures written, in the order of the names.
+    list of Redrawn
+        What was written, in the order of the names.
 
     Raises
     ------
@@ -132,15 +153,20 @@ def redraw(
     out = out.resolve()  # notebooks run in their own folder
     out.mkdir(parents=True, exist_ok=True)
 
+    done: dict[str, Redrawn] = {}
+
     def receive(fig: Figure, name: str) -> None:
         if name not in wanted:
             return
+        before = float(fig.get_size_inches()[0])
         layout.apply(fig)
-        [content] = figures.pictures(fig, [layout.extension]).values()
+        width = float(fig.get_size_inches()[0])
         picture = f"{name}.{layout.extension}"
-        (out / picture).write_bytes(content)
-        for suffix, text in snippets(picture, manifest[name], float(fig.get_size_inches()[0])).items():
+        # All formats, as in figures.save: each drawing settles the layout a little further.
+        (out / picture).write_bytes(figures.pictures(fig)[layout.extension])
+        for suffix, text in snippets(picture, manifest[name], width).items():
             (out / f"{name}.{suffix}").write_text(text, encoding="utf-8")
+        done[name] = Redrawn(out / picture, _fits(fig), width, figures.FONT_SIZE * width / before)
 
     last: dict[str, int] = {}
     for name in wanted:
@@ -149,7 +175,7 @@ def redraw(
     with figures.diverted(receive):
         for notebook in progress(sorted(last)):
             _run(folder.parent / "notebooks" / f"{notebook}.ipynb", last[notebook])
-    return [out / f"{name}.{layout.extension}" for name in wanted]
+    return [done[name] for name in wanted]
 
 
 def snippets(picture: str, entry: dict[str, Any], width: float) -> dict[str, str]:
@@ -201,6 +227,14 @@ def _latex(text: str) -> str:
 def _markdown(text: str) -> str:
     """Return words with what Markdown would take for markup escaped."""
     return re.sub(r"([\\`*_{}\[\]<>#$^~@|])", r"\\\1", text)
+
+
+def _fits(fig: Figure) -> bool:
+    """Tell whether nothing of a drawn figure reaches beyond its edge, to a tenth of a millimetre."""
+    box = fig.get_tightbbox()
+    width, height = fig.get_size_inches()
+    slack = 0.1 / 25.4
+    return bool(min(box.x0, box.y0) >= -slack and box.x1 <= width + slack and box.y1 <= height + slack)
 
 
 def _scale_letters(fig: Figure, ratio: float) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from emlib import figures
 from emlib.provenance import code_cells, sources
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "Layout", "Redrawn", "inches", "redraw", "snippets"]
 
+TICKS: tuple[Literal["major"], Literal["minor"]] = ("major", "minor")
 FORMATS = ("pdf", "svg", "png")
 UNITS = {"in": 1.0, "cm": 1 / 2.54, "mm": 1 / 25.4, "pt": 1 / 72.27}
 LENGTH = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(in|cm|mm|pt)")
@@ -141,7 +142,7 @@ def redraw(
     Raises
     ------
     ValueError
-        If a name is not in the manifest, no notebook saves it, or `out` is the folder of the figures.
+        If a name is not in the manifest, no notebook saves it, a notebook fails, or `out` is the folder of the figures.
     """
     if out.resolve() == folder.resolve():
         raise ValueError(f"{out} holds the figures of the repository; name another folder")
@@ -240,19 +241,19 @@ def _fits(fig: Figure) -> bool:
 def _scale_letters(fig: Figure, ratio: float) -> None:
     """Scale all letters of a figure; those of ticks are made when drawn, so their axes must know."""
     from matplotlib.axes import Axes
+    from matplotlib.axis import Tick
     from matplotlib.text import Text
 
     axes = [found for found in fig.findobj(Axes) if isinstance(found, Axes)]
-    ticks: set[Text] = set()
-    for axis in (axis for each in axes for axis in (each.xaxis, each.yaxis)):
-        for which in ("major", "minor"):
-            labels = axis.get_ticklabels(which=which)
-            if labels:
-                axis.set_tick_params(which=which, labelsize=_points(labels[0]) * ratio)
-            ticks.update(labels)
+    pairs = [(axis, which) for each in axes for axis in (each.xaxis, each.yaxis) for which in TICKS]
+    sizes = [[_points(label) for label in axis.get_ticklabels(which=which)] for axis, which in pairs]
+    ticks = {text for tick in fig.findobj(Tick) for text in tick.findobj(Text)}
     for text in fig.findobj(Text):
         if isinstance(text, Text) and text not in ticks:
             text.set_fontsize(_points(text) * ratio)
+    for (axis, which), labels in zip(pairs, sizes, strict=True):
+        if labels:
+            axis.set_tick_params(which=which, labelsize=labels[0] * ratio)
 
 
 def _points(text: Text) -> float:
@@ -281,5 +282,11 @@ def _run(notebook: Path, last: int) -> None:
         for count, source in code_cells(notebook):
             if count > last:
                 break
-            exec(compile(source, f"{notebook.name}, cell {count}", "exec"), names)
+            try:
+                exec(compile(source, f"{notebook.name}, cell {count}", "exec"), names)
+            except Exception as error:
+                raise ValueError(
+                    f"{notebook.name}, cell {count}: {type(error).__name__}: {error}; "
+                    f"`make notebooks NB={notebook.stem}` shows where"
+                ) from error
             plt.close("all")

@@ -56,7 +56,7 @@ def make(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def calls(tree: Path) -> list[str]:
-    """Return what python was asked to do since the last look: notebooks by name, the book by its folder, the rest whole."""
+    """Return what python was asked to do since the last look: notebooks by name, the book by its folder."""
     log = tree / "calls.txt"
     lines = log.read_text().splitlines() if log.exists() else []
     log.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 STYLE = "from matplotlib import pyplot as plt\nfrom emlib import figures\nfigures.style()\nprint('noise')"
 DRAW = """fig, ax = plt.subplots(figsize=(6, 4))
 ax.plot([1, 2], [1, 2], label="a line")
-ax.set(xlabel="x (years)", yscale="log")
+ax.set(xlabel="a label that needs its room", yscale="log")
 ax.legend(fontsize=7)
 figures.save(fig, "{0}", data={{"y": [1, 2]}}, caption="{0}: 50 % of A_1 & B", alt="It #rises.")"""
 
@@ -61,9 +62,8 @@ def test_without_another_size_the_bytes_are_those_of_the_figure(extension: str, 
     assert before == {path.name: path.read_bytes() for path in (repository / "figures").iterdir()}
 
 
-def test_width_and_letters_are_those_asked_for_and_only_those_figures(
-    repository: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.usefixtures("repository")
+def test_width_and_letters_are_those_asked_for_and_only_those_figures(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["figures", "--width", "3.3in", "--font-size", "6", "--format", "svg", "--out", "out", "second"]
     assert main(arguments) == 0
     printed = capsys.readouterr().out
@@ -84,11 +84,12 @@ def test_the_pdf_embeds_its_fonts_as_truetype(repository: Path) -> None:
     assert b"/Type3" not in content
 
 
-def test_all_letters_are_scaled_those_of_ticks_too(repository: Path) -> None:
+@pytest.mark.usefixtures("repository")
+def test_all_letters_are_scaled_those_of_ticks_too() -> None:
     sizes: dict[float, set[float]] = {}
     for asked in (9.0, 4.5):
         seen: list[Any] = []
-        with figures.diverted(lambda fig, name: seen.append(fig)), mpl.rc_context():  # noqa: B023
+        with figures.diverted(lambda *given: seen.append(given[0])), mpl.rc_context():  # noqa: B023
             names: dict[str, Any] = {}
             exec(STYLE + "\n" + DRAW.format("first"), names)
             Layout(font_size=asked).apply(seen[0])
@@ -99,9 +100,10 @@ def test_all_letters_are_scaled_those_of_ticks_too(repository: Path) -> None:
     assert sizes[4.5] == {4.5, 3.5}
 
 
-def test_letters_too_large_for_the_width_are_reported(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["figures", "--width", "1in", "--font-size", "20", "--out", "out", "first"]) == 1
-    assert "problem: first: at 1 inches something drawn with letters of 20 pt" in capsys.readouterr().out
+@pytest.mark.usefixtures("repository")
+def test_letters_too_large_for_the_width_are_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["figures", "--width", "2in", "--font-size", "14", "--out", "out", "first"]) == 1
+    assert "problem: first: at 2 inches something drawn with letters of 14 pt" in capsys.readouterr().out
     assert Path("out/first.pdf").exists()
 
 
@@ -141,6 +143,12 @@ def test_an_unknown_name_and_the_folder_of_the_figures_are_refused(
     assert not (repository / "out").exists()
 
 
+def test_a_notebook_that_fails_is_named(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(repository / "notebooks", "01_a", STYLE, "assert 1 == 2", DRAW.format("first"), DRAW.format("second"))
+    assert main(["figures", "--out", "out"]) == 1
+    assert "problem: 01_a.ipynb, cell 2: AssertionError" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("text", "expected"), [("3.3in", 3.3), ("8.4cm", 8.4 / 2.54), ("84 mm", 84 / 25.4), ("240pt", 240 / 72.27)]
 )
@@ -158,8 +166,10 @@ def plain(text: str, reader: str) -> Any:
 @pytest.mark.parametrize(("language", "reader"), [("tex", "latex-smart"), ("md", "markdown-smart")])
 def test_snippets_give_the_caption_back(language: str, reader: str) -> None:
     snippet = snippets("a_b.pdf", {"caption": CAPTION, "alt": CAPTION}, 3.3)[language]
-    text = pypandoc.convert_text(snippet, "plain", format=reader, extra_args=["--wrap=none"])
-    assert CAPTION in text.replace("\xa0", " ")
+    html = unescape(pypandoc.convert_text(snippet, "html", format=reader, extra_args=["--wrap=none"]))
+    found = re.search(r"<figcaption[^>]*>(?:<p>)?(.*?)(?:</p>)?</figcaption>", html, re.DOTALL)
+    assert found is not None
+    assert found[1].replace("\xa0", " ") == CAPTION
     [block] = plain(snippet, reader)
     assert "fig:a_b" in json.dumps(block)
     assert "a_b.pdf" in json.dumps(block)

@@ -1,6 +1,8 @@
-"""What nbval does not do by itself: compare pictures, byte for byte, as every other output."""
+"""What nbval does not do by itself: compare pictures and the files of figures, byte for byte, as every other output."""
 
 from __future__ import annotations
+
+import os
 
 import pytest
 from nbval.plugin import IPyNbFile
@@ -12,6 +14,12 @@ INSIDE_HTML = r"data:image/png;base64,[A-Za-z0-9+/=]+"  # the frames of emlib.st
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add an option for matplotlibs other than the locked one, which may draw other pixels."""
     parser.addoption("--no-compare-images", action="store_true", help="do not compare the pictures in notebooks")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have the kernels hold each figure against figures/manifest.json instead of writing it."""
+    if config.getoption("nbval", default=False) and not config.getoption("--no-compare-images"):
+        os.environ["EMLIB_FIGURES"] = "check"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

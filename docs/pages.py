@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 from collections.abc import Callable
 from html import escape
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import emlib
+import nbformat
+import yaml
+from api_pages import api
+from ledger_page import ledger
+
 from emlib.ledger import read
-from emlib.ledger.report import Report
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ROOT / "notebooks"
@@ -30,108 +33,25 @@ PARTS = (
     ("Published numbers, and models of your own", 18, 19),
     ("Experiments", 20, 99),
 )
-MODULES = (
-    "emlib.em",
-    "emlib.models.mixture",
-    "emlib.models.decomposition",
-    "emlib.estimators",
-    "emlib.priors",
-    "emlib.proof",
-    "emlib.ledger",
-    "emlib.figures",
-    "emlib.datasets",
-    "emlib.errors",
-)
+# Files of the repository that are pages of the book; links to other files become plain words.
+PLACES = {"CONTRIBUTING.md": "contributing.md", "CITATION.cff": "cite.md", "figures/": "gallery.md"}
+LINK = re.compile(r"\[(?P<words>[^\[\]]+)\]\((?P<target>[^()\s]+)\)")
 
 
 def index() -> str:
     """Return the front page: the README's own text, then the contents."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    readme = readme.replace("](notebooks/", "](notebooks/").replace('src="figures/', 'src="_static/figures/')
-    lines = [readme.rstrip(), ""]
+    lines = [copied("README.md").rstrip(), ""]
     for title, first, last in PARTS:
         names = [path.stem for path in sorted(NOTEBOOKS.glob("*.ipynb")) if first <= int(path.stem[:2]) <= last]
         if names:
             lines += toctree(title, [f"notebooks/{name}" for name in names])
-    pages = ["ledger", "gallery", "api/index", "bibliography", "cite", "contributing"]
+    pages = ["notation", "ledger", "gallery", "api/emlib", "bibliography", "cite", "contributing"]
     return "\n".join([*lines, *toctree("Reference", pages)])
 
 
 def toctree(caption: str, pages: list[str]) -> list[str]:
     """Return the lines of a hidden table of contents."""
     return ["```{toctree}", ":hidden:", f":caption: {caption}", "", *pages, "```", ""]
-
-
-def ledger(report: Report) -> str:
-    """Return the page of all claims: a table that the page's script sorts and filters."""
-    totals = ", ".join(f"{count} {name}" for name, count in report.totals().items())
-    head = ("claim", "statement", "verdict on the print", "shown for", "where", "in emlib")
-    cells = "".join(f'<th scope="col">{name}</th>' for name in head)
-    rows = "\n".join(ledger_row(report, row) for row in report.rows)
-    return f"""# The ledger
-
-Every claim, the verdict on its printed form, how far it was shown, the cell that shows it and the code that uses it: {totals}. The table is made from the
-stored outputs of the notebooks.
-
-<div class="ledger-controls" hidden></div>
-
-<table class="ledger docutils" id="ledger">
-<thead><tr>{cells}</tr></thead>
-<tbody>
-{rows}
-</tbody>
-</table>
-"""
-
-
-def ledger_row(report: Report, row: Any) -> str:
-    """Return one row of the ledger as HTML; its mathematics is left to MathJax."""
-    place = report.places.get(row.id)
-    where = "not shown"
-    scope = "not shown"
-    if place is not None:
-        where = f'<a href="notebooks/{place.notebook}.html#cell-{place.cell}">{place.notebook}, cell {place.cell}</a>'
-        scope = escape(place.scope())
-    uses = "<br>".join(code_link(name) for name in row.uses)
-    values = (
-        f'<td id="claim-{row.id}"><code>{row.id}</code></td>',
-        f'<td class="statement tex2jax_process">{mathematics(row.statement)}</td>',
-        f"<td>{row.verdict}</td>",
-        f"<td>{scope}</td>",
-        f"<td>{where}</td>",
-        f"<td>{uses}</td>",
-    )
-    return f"<tr>{''.join(values)}</tr>"
-
-
-def mathematics(text: str) -> str:
-    r"""Return a statement as HTML, with ``$...$`` as ``\(...\)``, which MathJax reads inside raw HTML."""
-    pieces = text.split("$")
-    return "".join(
-        f'<span class="math notranslate nohighlight">\\({escape(piece)}\\)</span>' if number % 2 else escape(piece)
-        for number, piece in enumerate(pieces)
-    )
-
-
-def code_link(name: str) -> str:
-    """Return a link from a dotted name to its source in the book."""
-    thing = resolve(name)
-    module = thing.__module__.replace(".", "/")
-    return f'<a href="_modules/{module}.html#{thing.__qualname__}"><code>{name.removeprefix("emlib.")}</code></a>'
-
-
-def resolve(name: str) -> Any:
-    """Return the function, class or method that a dotted name stands for."""
-    parts = name.split(".")
-    for split in range(len(parts) - 1, 0, -1):
-        try:
-            thing: Any = import_module(".".join(parts[:split]))
-        except ModuleNotFoundError:
-            continue
-        for part in parts[split:]:
-            thing = getattr(thing, part)
-        return thing
-    raise ValueError(f"the ledger names {name!r}, which does not exist")
 
 
 def gallery() -> str:
@@ -152,30 +72,74 @@ Each figure comes as PDF, SVG and PNG, with the numbers behind it as JSON.
 def gallery_figure(name: str, entry: dict[str, Any]) -> str:
     """Return one figure as HTML."""
     files = " ".join(
-        f'<a href="_static/figures/{name}.{suffix}" download>{suffix.upper()}</a>' for suffix in ("pdf", "svg", "png", "json")
+        f'<a href="figures/{name}.{suffix}" download>{suffix.upper()}</a>' for suffix in ("pdf", "svg", "png", "json")
     )
     return (
-        f'<figure id="{name}"><a href="_static/figures/{name}.png"><img src="_static/figures/{name}.png" loading="lazy" '
-        f'alt="{escape(entry["alt"], quote=True)}"></a><figcaption>{escape(entry["caption"])}<br>{files}</figcaption></figure>'
+        f'<figure id="{name}"><a href="figures/{name}.png"><img src="figures/{name}.png" loading="lazy" '
+        f'alt="{escape(entry["alt"], quote=True)}"></a><figcaption>{escape(entry["caption"])}<br>'
+        f"<code>{name}</code> {files}</figcaption></figure>"
     )
-
-
-def api() -> dict[str, str]:
-    """Return the pages of the reference: an index, and one page a module."""
-    pages = {"index": "# Reference\n\n" + "\n".join(["```{toctree}", "", *MODULES, "```", ""])}
-    for name in MODULES:
-        pages[name] = f"# {name}\n\n```{{eval-rst}}\n.. automodule:: {name}\n   :members:\n   :member-order: bysource\n```\n"
-    return pages
 
 
 def copied(name: str) -> str:
-    """Return a text of the repository, with its links to notebooks as they are in the book."""
-    return (ROOT / name).read_text(encoding="utf-8")
+    """Return a text of the repository, with its links as they are in the book."""
+
+    def place(match: re.Match[str]) -> str:
+        target = PLACES.get(match["target"], match["target"])
+        stays = target in PLACES.values() or target.startswith(("notebooks/", "figures/", "#")) or "://" in target
+        return f"[{match['words']}]({target})" if stays else match["words"]
+
+    return LINK.sub(place, (ROOT / name).read_text(encoding="utf-8"))
+
+
+def notation() -> str:
+    """Return the section "Notation" of the reading guide: its words, and the table that its cell made."""
+    cells = nbformat.read(NOTEBOOKS / "00_reading_guide.ipynb", as_version=4).cells
+    first = next(i for i, cell in enumerate(cells) if cell.cell_type == "markdown" and cell.source.startswith("## Notation"))
+    pieces = [cells[first].source.replace("## Notation", "# Notation", 1)]
+    for cell in cells[first + 1 :]:
+        if cell.cell_type == "code":
+            pieces += [output.data["text/markdown"] for output in cell.outputs if "text/markdown" in output.get("data", {})]
+        else:
+            words, *rest = re.split(r"^## ", cell.source, maxsplit=1, flags=re.MULTILINE)
+            pieces.append(words)
+            if rest:
+                break
+    return "\n\n".join(piece.strip() for piece in pieces) + "\n"
 
 
 def citation() -> str:
-    """Return the page that says how to cite."""
-    return f"# How to cite\n\nemlib {emlib.__version__}; the same in `CITATION.cff` at the top of the repository:\n\n```yaml\n{copied('CITATION.cff')}```\n"
+    """Return the page that says how to cite, made from CITATION.cff."""
+    text = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    return f"""# How to cite
+
+{yaml.safe_load(text)["message"]}
+
+```bibtex
+{bibtex(yaml.safe_load(text))}
+```
+
+The same for programs that read `CITATION.cff`, with the works that emlib rests on:
+
+```yaml
+{text}```
+"""
+
+
+def bibtex(entry: dict[str, Any]) -> str:
+    """Return what CITATION.cff says of emlib itself as an entry of BibTeX."""
+    people = (
+        f"{{{person['name']}}}" if "name" in person else f"{person['family-names']}, {person['given-names']}"
+        for person in entry["authors"]
+    )
+    fields = {
+        "author": " and ".join(people),
+        "title": f"{{{entry['title']}}}",
+        "version": entry["version"],
+        "year": str(entry.get("date-released", ""))[:4],
+    }
+    lines = [f"  {name} = {{{value}}}," for name, value in fields.items() if value]
+    return "\n".join(["@software{emlib,", *lines, "}"])
 
 
 def bibliography() -> str:
@@ -189,12 +153,12 @@ def write(folder: Path) -> None:
         shutil.rmtree(folder)
     (folder / "api").mkdir(parents=True)
     shutil.copytree(NOTEBOOKS, folder / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
-    shutil.copytree(ROOT / "docs" / "_static", folder / "_static")
-    shutil.copytree(FIGURES, folder / "_static" / "figures")
+    shutil.copytree(FIGURES, folder / "figures")
     shutil.copy(ROOT / "docs" / "references.bib", folder)
     pages: dict[str, Callable[[], str]] = {
         "index": index,
         "ledger": lambda: ledger(read(NOTEBOOKS)),
+        "notation": notation,
         "gallery": gallery,
         "bibliography": bibliography,
         "cite": citation,

@@ -13,8 +13,9 @@ from emlib.em import EMResult, Status, em
 from emlib.errors import ConvergenceWarning, DegenerateFitWarning
 from emlib.models.components.gaussian import Gaussian, GaussianParameters
 from emlib.models.mixture import Mixture, MixtureParameters
-from emlib.rows import Rows, as_rows
+from emlib.rows import Rows, extremes
 from emlib.starts import SEEDINGS, gaussian_start
+from emlib.stream import Stream
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -181,8 +182,9 @@ class GaussianMixture(Estimator):
 
         Parameters
         ----------
-        X : array_like of shape (n, d)
-            Rows of data.
+        X : array_like of shape (n, d), or callable
+            Rows of data; a `numpy.memmap` is read chunk by chunk. For rows that are in no array, a function that
+            returns an iterator over chunks; see :meth:`emlib.models.mixture.Mixture.prepare`.
         y : object
             Ignored; for scikit-learn's conventions.
         sample_weight : array_like of shape (n,), optional
@@ -213,7 +215,7 @@ class GaussianMixture(Estimator):
         _check_enough(rows, self.n_components, family)
         restarts, interrupted = self._run_all(model, family, rows)
         best = max(restarts, key=lambda run: (run.status is not Status.DEGENERATE, run.objective))
-        self.n_features_in_ = rows.x.shape[1]
+        self.n_features_in_ = rows.dim
         vars(self).pop("feature_names_in_", None)
         names = feature_names(X)
         if names is not None:
@@ -268,12 +270,12 @@ class GaussianMixture(Estimator):
         """Return the start: what the user gave, the rest from clusters around seeds or the given means."""
         weights, means, covariances = self.weights_init, self.means_init, self.covariances_init
         if weights is None or means is None or covariances is None:
-            seeds = None if means is None else _checked_means(means, self.n_components, rows.x.shape[1])
+            seeds = None if means is None else _checked_means(means, self.n_components, rows.dim)
             drawn = gaussian_start(rows, self.n_components, family, self.init, rng, seeds)
             weights = drawn.weights if weights is None else weights
             means = drawn.components.means if means is None else means
             covariances = drawn.components.covariances if covariances is None else covariances
-        means = _checked_means(means, self.n_components, rows.x.shape[1])
+        means = _checked_means(means, self.n_components, rows.dim)
         return _checked_theta(weights, means, covariances, self.covariance_type)
 
     def _warn(self, best: EMResult[Any]) -> None:
@@ -510,8 +512,8 @@ class GaussianMixture(Estimator):
     def _rows(self, X: Any, sample_weight: ArrayLike | None = None) -> Rows:
         """Check new data against the fit."""
         self._check_fitted()
-        rows = as_rows(X, sample_weight, keep_single=True)
-        check_features(self, X, rows.x.shape[1])
+        rows = self._mixture().prepare(X, sample_weight)
+        check_features(self, X, rows.dim)
         return rows
 
     def _mixture(self) -> Mixture[GaussianParameters, Any]:
@@ -542,15 +544,16 @@ def _checked_theta(
 
 def _check_enough(rows: Rows, n_components: int, family: Gaussian) -> None:
     """Raise if there are too few rows, or columns without variance that nothing bounds from below."""
-    n = len(rows.x)
-    counted = "" if rows.weights is None else " of positive weight"
+    n = rows.n
+    counted = "" if isinstance(rows, Stream) or rows.weights is None else " of positive weight"
     if n < n_components:
         raise ValueError(f"the data have n_samples = {n} rows{counted}, fewer than n_components = {n_components}")
     if family.covariance_floor is not None or family.prior is not None:
         return
     if n < 2:
         raise ValueError(f"the data have n_samples = {n} row{counted}; a covariance needs at least 2")
-    constant = np.ptp(rows.x, axis=0) == 0
+    low, high = extremes(rows)
+    constant = low == high
     averaged = family.covariance_type.endswith("spherical")
     if constant.all() if averaged else constant.any():
         listed = ", ".join(str(column) for column in np.flatnonzero(constant))

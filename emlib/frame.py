@@ -69,14 +69,14 @@ def frame_of(rows: Rows) -> Frame:
     Frame
         The map.
     """
-    origin = rows.x[0].astype(np.float64)
+    origin = next(rows.chunks())[0][0].copy()
     total, low, high = np.zeros_like(origin), origin, origin
     for x, _ in rows.chunks():
         columns = np.array(x.T, order="C")  # reductions along contiguous numbers are several times quicker
         low, high = np.minimum(low, columns.min(axis=1)), np.maximum(high, columns.max(axis=1))
         columns -= origin[:, None]
         total += columns.sum(axis=1)
-    n = len(rows.x)
+    n = rows.n
     center = origin + total / n
     # Scaled by their reach first: squares then neither overflow nor vanish, whatever the units.
     reach = np.maximum(high - center, center - low)

@@ -52,6 +52,16 @@ class Rows:
         return row if self.numbers is None else int(self.numbers[row])
 
     @property
+    def n(self) -> int:
+        """Number of rows."""
+        return len(self.x)
+
+    @property
+    def dim(self) -> int:
+        """Number of columns d."""
+        return int(self.x.shape[1])
+
+    @property
     def total_weight(self) -> float:
         """Sum of the weights: the N of the note."""
         return float(len(self.x)) if self.weights is None else float(self.weights.sum())
@@ -75,6 +85,28 @@ class Rows:
         for start in range(0, len(self.x), size):
             part = slice(start, start + size)
             yield self.x[part].astype(np.float64, copy=False), None if self.weights is None else self.weights[part]
+
+
+def extremes(rows: Rows) -> tuple[FloatArray, FloatArray]:
+    """Return the smallest and the largest number of each column.
+
+    Parameters
+    ----------
+    rows : Rows
+        The rows.
+
+    Returns
+    -------
+    low : ndarray of shape (d,)
+        The smallest.
+    high : ndarray of shape (d,)
+        The largest.
+    """
+    low, high = np.full(rows.dim, np.inf), np.full(rows.dim, -np.inf)
+    for x, _ in rows.chunks():
+        columns = np.ascontiguousarray(x.T)  # reductions along contiguous numbers are several times quicker
+        low, high = np.minimum(low, columns.min(axis=1)), np.maximum(high, columns.max(axis=1))
+    return low, high
 
 
 def as_rows(data: Any, sample_weight: Any = None, *, keep_single: bool = False) -> Rows:

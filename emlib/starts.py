@@ -12,6 +12,7 @@ from emlib.models.components.covariance import EPS
 from emlib.models.components.gaussian import Gaussian, GaussianParameters
 from emlib.models.mixture import MixtureParameters
 from emlib.rows import Rows
+from emlib.stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -146,11 +147,12 @@ def gaussian_start(
     if seeding not in SEEDINGS:
         raise ValueError(f"init must be one of {', '.join(SEEDINGS)}, got {seeding!r}")
     start = partial(_start_from, mass=rows.total_weight, n_components=n_components, family=family, rng=rng)
-    if means is None and len(rows.x) > SAMPLE:
+    if isinstance(rows, Stream) or (means is None and rows.n > SAMPLE):
         try:
-            return start(_sample(rows, rng), SEEDINGS[seeding], None)
+            return start(_sample(rows, rng), SEEDINGS[seeding], means)
         except ValueError:
-            pass  # the sample has too few distinct rows, or a constant column; all rows may not
+            if isinstance(rows, Stream):
+                raise  # the sample has too few distinct rows, or a constant column; all rows may not
     return start(rows, SEEDINGS[seeding], means)
 
 
@@ -192,11 +194,14 @@ def _start_from(
 def _sample(rows: Rows, rng: np.random.Generator) -> Rows:
     """Return SAMPLE rows at even steps of the cumulative weight: an integer weight acts as repetition here too."""
     steps = (np.arange(SAMPLE) + rng.random()) * (rows.total_weight / SAMPLE)
-    if rows.weights is None:
-        chosen = steps.astype(np.int64)
-    else:
-        chosen = np.searchsorted(np.cumsum(rows.weights), steps, side="right")
-    return Rows(rows.x[np.minimum(chosen, len(rows.x) - 1)].astype(np.float64))
+    parts, passed, taken = [], 0.0, 0
+    for x, weights in rows.chunks():
+        until = passed + np.cumsum(np.ones(len(x)) if weights is None else weights)
+        chosen = np.searchsorted(until, steps[taken:], side="right")
+        chosen = chosen[chosen < len(x)]
+        parts.append(x[chosen])
+        passed, taken = until[-1], taken + len(chosen)
+    return Rows(np.concatenate(parts))
 
 
 def _is_regular(components: GaussianParameters, smallest: FloatArray) -> bool:

@@ -12,6 +12,7 @@ from emlib.models.components.separate import as_family
 from emlib.models.components.values import frozen, trusted
 from emlib.priors import Dirichlet
 from emlib.rows import Rows, as_rows
+from emlib.stream import Stream
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -124,8 +125,10 @@ class Mixture(Generic[Params, Sums]):
 
         Parameters
         ----------
-        data : array_like of shape (n, d)
-            Rows of data.
+        data : array_like of shape (n, d), or callable
+            Rows of data; a `numpy.memmap` is read chunk by chunk. For rows that are in no array, a function without
+            arguments that returns an iterator over chunks: arrays of rows, or pairs of rows and their weights.
+            It is called for every pass over the data and must give the same rows each time.
         sample_weight : array_like of shape (n,), optional
             Weights of the rows.
 
@@ -139,8 +142,16 @@ class Mixture(Generic[Params, Sums]):
         ValueError
             If the data or weights are invalid, or outside the support of the family.
         """
-        rows = as_rows(data, sample_weight, keep_single=self._expectation is not None)
         check = getattr(self.family, "check", None)
+        if callable(data) and not hasattr(data, "__array__"):
+            if sample_weight is not None:
+                raise ValueError("a source gives the weights itself: let its chunks be pairs (rows, weights)")
+            stream = Stream(data)
+            if check is not None:
+                for x, _ in stream.chunks():
+                    check(x)
+            return stream
+        rows = as_rows(data, sample_weight, keep_single=self._expectation is not None)
         if check is not None and not isinstance(data, Rows):
             check(rows.x)
         return rows
@@ -556,12 +567,17 @@ class Mixture(Generic[Params, Sums]):
         float
             In nats: the rounding unit times the sum of the magnitudes that enter, as the family gives them.
         """
-        size = np.abs(self.log_density(theta, data)) + len(theta.weights)
         magnitude = getattr(self.family, "magnitude", None)
-        entering = np.full(len(size), data.x.shape[1]) if magnitude is None else magnitude(theta.components, data.x)
-        weights = np.ones(len(size)) if data.weights is None else data.weights
-        prior = abs(self.log_prior(theta)) * float(entering.max())
-        return 8 * EPS * (float(weights @ (size + entering)) + prior)
+        amplification = getattr(self.family, "amplification", None)
+        amplified = 0.0 if amplification is None else data.dim * amplification(theta.components, data)
+        total, largest = 0.0, 0.0
+        for x, weights in data.chunks():
+            size = np.abs(log_sum_exp(self._log_joint(theta, x))) + len(theta.weights)
+            entering = np.full(len(x), data.dim) if magnitude is None else magnitude(theta.components, x)
+            entering = entering + amplified
+            total += float((size + entering).sum() if weights is None else weights @ (size + entering))
+            largest = max(largest, float(entering.max()))
+        return 8 * EPS * (total + abs(self.log_prior(theta)) * largest)
 
     def locate(self, theta: MixtureParameters[Params], data: Any, component: int) -> int | None:
         """Return the row in which a component has its highest density, weighted by its responsibility.
@@ -581,9 +597,15 @@ class Mixture(Generic[Params, Sums]):
             The row of the user's data, counted from 0; None if the component has a weight of zero.
         """
         rows = self.prepare(data)
-        log_joint = self.log_joint(theta, rows)
-        score = 2 * log_joint[:, component] - log_sum_exp(log_joint)
-        return rows.number(int(np.argmax(score))) if np.isfinite(score).any() else None
+        best, where, first = -np.inf, None, 0
+        for x, _ in rows.chunks():
+            log_joint = self._log_joint(theta, x)
+            score = 2 * log_joint[:, component] - log_sum_exp(log_joint)
+            row = int(np.argmax(score))
+            if score[row] > best:
+                best, where = score[row], first + row
+            first += len(x)
+        return None if where is None else rows.number(where)
 
 
 def log_sum_exp(log_joint: FloatArray) -> FloatArray:

@@ -550,6 +550,8 @@ def test_rows_that_are_all_complete_are_an_ordinary_mixture() -> None:
     """The fused E-step of Gaussians is not taken: its statistics do not say which columns were seen."""
     problem = make_problem("gaussian-full", 3, dim=2, n_components=2, weighted=True)
     model = MissingGaussian()
+    found, _ = model.e_step(problem.start, model.prepare(problem.x))
+    assert_array_equal(found.components.seen, [len(problem.x)] * 2)
     ours = em(model, problem.x, problem.start, sample_weight=problem.weights, tol=0, max_iter=5)
     plain = problem.run(5)
     assert_allclose(ours.trace, plain.trace, rtol=1e-11)

@@ -12,13 +12,13 @@ from emlib.errors import DegenerateComponent
 from emlib.models.components.covariance import EPS, REMEDY, Factor, covariance_structure
 from emlib.models.components.gaussian_engine import amplification, expectation
 from emlib.models.components.gaussian_score import gaussian_information, gaussian_score
-from emlib.models.components.values import check_columns, frozen, trusted
+from emlib.models.components.values import frozen, trusted
 from emlib.priors import InverseWishart
-from emlib.rows import Rows
 
 if TYPE_CHECKING:
     from emlib._types import FloatArray, IntArray
     from emlib.metric import Stacked
+    from emlib.rows import Rows
 
 SMALLEST_MASS = float(np.finfo(np.float64).tiny) / EPS
 LARGEST = 1e151  # its square, summed over a million rows, is still finite
@@ -188,11 +188,12 @@ class Gaussian:
                 "Rescale the column."
             )
 
-    def _check_fits(self, theta: GaussianParameters, x: FloatArray) -> None:
+    def _check_fits(self, theta: GaussianParameters, dim: int) -> None:
         """Raise if the parameters belong to another type or number of columns."""
         if theta.covariance_type != self.covariance_type:
             raise ValueError(f"the parameters are {theta.covariance_type!r}, the family is {self.covariance_type!r}")
-        check_columns(x, theta.means.shape[1])
+        if dim != theta.means.shape[1]:
+            raise ValueError(f"the data have {dim} columns, the parameters {theta.means.shape[1]}")
 
     def log_prob(self, theta: GaussianParameters, x: FloatArray) -> FloatArray:
         """Return log densities.
@@ -216,7 +217,7 @@ class Gaussian:
         DegenerateComponent
             If a covariance is singular.
         """
-        self._check_fits(theta, x)
+        self._check_fits(theta, x.shape[1])
         n_components, dim = theta.means.shape
         factor = theta.factor
         columns = np.ascontiguousarray(x.T)
@@ -288,7 +289,7 @@ class Gaussian:
         DegenerateComponent
             If a covariance is singular.
         """
-        self._check_fits(theta, rows.x)
+        self._check_fits(theta, rows.dim)
         if len(weights) != len(theta.means):
             return None
         found = expectation(self.structure, theta, weights, rows)
@@ -441,11 +442,28 @@ class Gaussian:
         -------
         ndarray of shape (n,)
             Number of columns times the condition number of the worst covariance plus the largest mean in
-            standard deviations plus what the features of the E-step amplify.
+            standard deviations.
         """
         deviations = np.sqrt(np.diagonal(theta.dense_covariances, axis1=1, axis2=2))
         amplified = theta.factor.condition + float((np.abs(theta.means) / deviations).max())
-        return np.full(len(x), x.shape[1] * (amplified + amplification(self.structure, theta, Rows(x))))
+        return np.full(len(x), x.shape[1] * amplified)
+
+    def amplification(self, theta: GaussianParameters, rows: Rows) -> float:
+        """Return what the fused E-step multiplies rounding errors by, for the same bound.
+
+        Parameters
+        ----------
+        theta : GaussianParameters
+            The parameters.
+        rows : Rows
+            The data.
+
+        Returns
+        -------
+        float
+            0 where it adds nothing to :meth:`magnitude`.
+        """
+        return amplification(self.structure, theta, rows)
 
     def sample(self, theta: GaussianParameters, labels: IntArray, rng: np.random.Generator) -> FloatArray:
         """Draw one row from the component of each label.

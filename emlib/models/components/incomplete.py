@@ -144,7 +144,7 @@ class IncompleteGaussian(Gaussian):
         DegenerateComponent
             If a covariance is singular.
         """
-        self._check_fits(theta, x)
+        self._check_fits(theta, x.shape[1])
         distances = np.empty((len(theta.means), len(x)))
         for patterns in _patterns(x):
             constants = patterns.observed.sum(axis=1) * np.log(2 * np.pi)
@@ -172,7 +172,7 @@ class IncompleteGaussian(Gaussian):
         ndarray of shape (M, n, d)
             The rows, completed under each component; observed entries as they are.
         """
-        self._check_fits(theta, x)
+        self._check_fits(theta, x.shape[1])
         shifts = np.array([_expectation(part, x, np.zeros(len(x)))[0] for part in _components(theta)])
         return np.where(np.isnan(x), theta.means[:, None] + shifts, x)
 
@@ -188,6 +188,24 @@ class IncompleteGaussian(Gaussian):
         rows : Rows
             The data.
         """
+
+    def amplification(self, theta: GaussianParameters, rows: Rows) -> float:
+        """Return 0: there is no fused E-step to amplify anything.
+
+        Parameters
+        ----------
+        theta : GaussianParameters
+            The parameters.
+        rows : Rows
+            The data.
+
+        Returns
+        -------
+        float
+            0.
+        """
+        del theta, rows
+        return 0.0
 
     def statistics(
         self, theta: GaussianParameters | None, x: FloatArray, responsibilities: FloatArray

@@ -1,0 +1,125 @@
+"""Rows that are in no array: a source of chunks, and a file mapped to memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import emlib.starts
+from emlib import Gaussian, GaussianMixture, Mixture, Parallel, em
+from emlib.stream import Stream
+from tests.problems import KINDS, Array, Problem, make_problem
+
+STREAMING = tuple(name for name in KINDS if not name.startswith("user"))
+
+
+def source_of(x: Array, weights: Array | None = None, size: int = 7) -> Callable[[], Iterator[Any]]:
+    """Return a source of chunks that are lists or arrays, some with their weights."""
+
+    def chunks() -> Iterator[Any]:
+        for start in range(0, len(x), size):
+            part = x[start : start + size]
+            yield part if weights is None else (part.tolist(), weights[start : start + size])
+
+    return chunks
+
+
+@pytest.mark.parametrize("name", STREAMING)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_source_gives_the_run_of_its_rows(name: str, weighted: bool) -> None:
+    problem = make_problem(name, 6, dim=2, n_components=2, weighted=weighted)
+    whole = problem.run(5)
+    streamed = em(problem.model, source_of(problem.x, problem.weights), problem.start, tol=0, max_iter=5)
+    assert_allclose(streamed.trace, whole.trace, rtol=1e-11)
+    assert_allclose(problem.model.pack(streamed.theta), problem.model.pack(whole.theta), rtol=1e-7, atol=1e-9)
+    again = problem.model.log_likelihood(streamed.theta, source_of(problem.x, problem.weights))
+    assert streamed.log_likelihood == again
+
+
+def test_an_estimator_fits_a_source() -> None:
+    problem = make_problem("gaussian-full", 6, dim=2, n_components=2, weighted=False)
+    source = source_of(problem.x)
+    fit = GaussianMixture(2, random_state=0).fit(source)
+    assert fit.converged_
+    whole = GaussianMixture(2, means_init=fit.means_, weights_init=fit.weights_, covariances_init=fit.covariances_)
+    assert_allclose(fit.log_likelihood_, whole.fit(problem.x).log_likelihood_, rtol=1e-10)
+    assert_allclose(fit.predict_proba(source), fit.predict_proba(problem.x), rtol=1e-12)
+    assert_allclose(fit.score(source), fit.score(problem.x), rtol=1e-12)
+    assert fit.bic(source) == pytest.approx(fit.bic(problem.x), rel=1e-12)
+
+
+def test_a_start_samples_a_source_as_it_samples_an_array(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emlib.starts, "SAMPLE", 20)
+    x = np.random.default_rng(1).normal(size=(500, 2))
+    weights = np.random.default_rng(2).integers(0, 4, 500).astype(float)
+    model = Mixture(Gaussian())
+    one = emlib.starts._sample(model.prepare(x, weights), np.random.default_rng(3))
+    other = emlib.starts._sample(model.prepare(source_of(x, weights)), np.random.default_rng(3))
+    assert_array_equal(one.x, other.x)
+    assert len(one.x) == 20
+
+
+def test_a_collapse_names_the_row_of_a_source() -> None:
+    x = np.array([[0.0], [10.0], [11.0], [12.0]])
+    problem = Problem("gaussian-full", x, None, np.repeat(np.eye(2), [1, 3], axis=0), Mixture(Gaussian()))
+    start = make_problem("gaussian-full", 1, dim=1, n_components=2).start
+    results = [em(problem.model, data, start) for data in (x, source_of(x, size=2))]
+    one, other = (result.message.split(" Parameters")[0] for result in results)
+    assert one == other
+    assert "nearest row of the data: " in one
+
+
+@pytest.mark.parametrize(
+    ("chunks", "message"),
+    [
+        ([], "the source gave no rows"),
+        ([np.zeros((3, 2)), np.zeros((3, 1))], "in chunk 1 of the source: 1 columns, and 2 in those before"),
+        ([np.zeros((3, 2)), [[0.0, np.nan]]], "in chunk 1 of the source: .*NaN, first at row 0, column 1"),
+        ([np.zeros(3)], r"in chunk 0 of the source: .*got shape \(3,\)"),
+        ([(np.zeros((2, 1)), [1.0, -1.0])], "in chunk 0 of the source: .*row 1 has -1.0"),
+    ],
+)
+def test_bad_chunks_are_named(chunks: list[Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Mixture(Gaussian()).prepare(lambda: chunks)
+
+
+def test_a_source_must_give_the_same_rows_again() -> None:
+    x = np.random.default_rng(0).normal(size=(30, 1))
+    passes = iter([x, x, x[:20], x[:20]])
+    with pytest.raises(ValueError, match="gave 30 rows at first and 20 now"):
+        GaussianMixture(1).fit(lambda: [next(passes)])
+
+
+def test_weights_of_a_source_come_with_its_chunks() -> None:
+    with pytest.raises(ValueError, match=r"let its chunks be pairs \(rows, weights\)"):
+        Mixture(Gaussian()).prepare(source_of(np.zeros((3, 1))), [1, 1, 1])
+
+
+def test_what_needs_all_rows_says_so() -> None:
+    model = Mixture(Gaussian())
+    source = source_of(np.random.default_rng(0).normal(size=(9, 1)))
+    assert repr(model.prepare(source)) == "Stream(n=9, dim=1, total_weight=9)"
+    for needs_all in (
+        lambda: model.from_responsibilities(source, np.ones((9, 1))),
+        lambda: Parallel(model).prepare(source),
+        lambda: Stream(source).weights,
+    ):
+        with pytest.raises(TypeError, match="read chunk by chunk: pass an array"):
+            needs_all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_file_mapped_to_memory_is_read_in_place(tmp_path: Path, dtype: Any) -> None:
+    problem = make_problem("gaussian-full", 6, dim=2, n_components=2, weighted=False)
+    np.save(tmp_path / "x.npy", problem.x.astype(dtype))
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    rows = problem.model.prepare(mapped)
+    assert np.shares_memory(rows.x, mapped)
+    result = em(problem.model, mapped, problem.start, tol=0, max_iter=4)
+    assert_array_equal(result.trace, em(problem.model, np.array(mapped), problem.start, tol=0, max_iter=4).trace)

@@ -79,14 +79,14 @@ def equations(text: str) -> str:
 
 
 def links(text: str) -> str:
-    """Point links between notebooks at chapters and equations of the report."""
+    """Point links between notebooks at chapters and equations of the report, and those to pictures at its copies."""
 
     def inside(match: re.Match[str]) -> str:
         if match["anchor"]:
             return f"]({match['anchor']})"
         return f"](#chapter-{match['number']})" if match["number"] else match[0]
 
-    return LINK.sub(inside, text)
+    return LINK.sub(inside, text).replace("](../figures/", "](figures/")
 
 
 def prose(text: str, chapter: str) -> str:

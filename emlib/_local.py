@@ -79,7 +79,7 @@ class Local(Generic[Theta]):
 
     def complete(self) -> FloatArray | None:
         """Return minus the Hessian of Q plus the log prior, or None where the model does not offer it."""
-        if hasattr(self.model, "log_joint"):
+        if self.enumerates:
             posterior, weights = self.posterior, self.weights
 
             def q(vector: FloatArray) -> float:
@@ -89,8 +89,14 @@ class Local(Generic[Theta]):
             return -differences.hessian(q, self.vector, self.steps)
         if hasattr(self.model, "complete_information"):
             stats, _ = self.model.e_step(self.theta, self.data)
-            return np.asarray(self.model.complete_information(self.theta, stats), dtype=np.float64)
+            metric = self.model.complete_information(self.theta, stats)
+            return np.array([metric.times(unit) for unit in np.eye(len(self.vector))])
         return None
+
+    @property
+    def enumerates(self) -> bool:
+        """Whether the model lists all that is hidden in a row, value by value."""
+        return hasattr(self.model, "log_joint") and getattr(self.model, "enumerates_hidden", True)
 
     @cached_property
     def posterior(self) -> FloatArray:
@@ -112,8 +118,11 @@ class Local(Generic[Theta]):
 
     def score_variance(self) -> FloatArray:
         """Return the posterior variance of the complete-data score, summed over rows: the missing information."""
-        if not hasattr(self.model, "log_joint"):
-            raise TypeError(f"{type(self.model).__name__} has no log_joint(theta, data), which method 'louis' needs")
+        if not self.enumerates:
+            raise TypeError(
+                f"{type(self.model).__name__} has no log_joint(theta, data) over all that is hidden, which method "
+                "'louis' needs"
+            )
         scores = differences.jacobian(self.scored, self.vector, self.steps)
         centered = scores - np.einsum("nk,nkp->np", self.posterior, scores)[:, None, :]
         return np.einsum("nk,nkp,nkq->pq", self.posterior * self.weights[:, None], centered, centered, optimize=True)

@@ -49,6 +49,9 @@ class EMModel(Protocol[Theta, Stats]):
         there (Fisher's identity); None where the model cannot tell. Read by :mod:`emlib.acceleration`.
     ``complete_information(theta, stats)``
         a :class:`~emlib.metric.Metric`: the Fisher information of the complete data, in the same coordinates.
+    ``log_joint(theta, data)``
+        log density of each row together with each value of what is hidden, shape (n, K); -inf where it cannot be.
+        Read by :mod:`emlib.information`, for Louis' formula, unless the model says ``enumerates_hidden = False``.
     """
 
     def e_step(self, theta: Theta, data: Any, /) -> tuple[Stats, float]:

@@ -166,8 +166,9 @@ def information_at(
     model : EMModel
         With ``pack`` and ``unpack``. The complete information comes from the Q of a model that offers
         ``log_joint(theta, data)``, shape (n, K): log densities of row i together with the k-th value of what is
-        hidden, -inf where it cannot be; or from its ``complete_information(theta, stats)``, shape (p, p), with the
-        statistics of the E-step at theta; or else from I_o (I - J)^-1.
+        hidden, -inf where it cannot be (a model whose rows hide more than that says ``enumerates_hidden = False``,
+        and its log_joint is not used); or from its ``complete_information(theta, stats)``, a
+        :class:`~emlib.metric.Metric`, with the statistics of the E-step at theta; or else from I_o (I - J)^-1.
     theta : Theta
         Where EM ended.
     data : object

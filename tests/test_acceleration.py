@@ -168,9 +168,22 @@ def test_the_score_is_the_gradient_of_the_objective(name: str, priors: bool) -> 
 
 
 @pytest.mark.parametrize("name", WITH_SCORE)
-def test_in_the_complete_data_metric_a_gradient_step_is_an_em_step(name: str) -> None:
+def test_the_score_does_not_depend_on_the_reference_of_the_statistics(name: str) -> None:
+    problem = make_problem(name, 1, n_components=2)
+    responsibilities = problem.responsibilities
+    theta = problem.start
+    shifted = problem.model.from_responsibilities(problem.x, responsibilities[::-1])
+    family = problem.model.family
+    one, other = (family.statistics(at.components, problem.x, responsibilities) for at in (theta, shifted))
+    assert_allclose(family.score(theta.components, one), family.score(theta.components, other), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("priors", [False, True])
+@pytest.mark.parametrize("name", WITH_SCORE)
+def test_in_the_complete_data_metric_a_gradient_step_is_an_em_step(name: str, priors: bool) -> None:
     """To first order, so near the maximum; and the metric is symmetric and positive definite."""
-    problem = make_problem(name, 4, dim=2, n_components=2, weighted=True)
+    problem = make_problem(name, 9, dim=2, n_components=2, weighted=True)
+    problem = with_priors(problem) if priors else problem
     rows = problem.model.prepare(problem.x, problem.weights)
     limit = em(problem.model, rows, problem.start, tol=1e-12, accelerate=QuasiNewton()).theta
     shift = 1e-5 * np.random.default_rng(0).standard_normal(problem.model.pack(limit).size)
@@ -242,6 +255,20 @@ def test_converged_means_that_no_more_than_tol_is_left(scheme: Any, name: str) -
         limit = em(problem.model, rows, result.theta, tol=1e-12, max_iter=4000)
         assert limit.log_likelihood - result.log_likelihood <= 2e-6
         assert result.log_likelihood == result.trace[-1] == problem.model.log_likelihood(result.theta, rows)
+
+
+@pytest.mark.parametrize(
+    ("name", "seed", "dim", "tol"),
+    [("poisson", 5, 2, 1e-3), ("poisson", 36, 2, 1e-3), ("bernoulli", 43, 4, 1e-7)],
+)
+def test_one_small_gradient_is_not_the_end(name: str, seed: int, dim: int, tol: float) -> None:
+    """Few rows and a nearly flat direction: an estimate from the last step, or from the last ten, is too low here."""
+    problem = make_problem(name, seed, dim=dim, n_components=2)
+    rows = problem.model.prepare(problem.x, problem.weights)
+    result = em(problem.model, rows, problem.start, tol=tol, accelerate=QuasiNewton())
+    limit = em(problem.model, rows, result.theta, tol=1e-12, accelerate=QuasiNewton())
+    assert result.status is limit.status is Status.CONVERGED
+    assert limit.log_likelihood - result.log_likelihood <= 2 * tol
 
 
 def overlapping() -> Array:
@@ -332,6 +359,30 @@ def test_refused_steps_leave_plain_em(model: Mixture[Any, Any]) -> None:
     assert squarem.trace.tolist() == plain.trace[::2].tolist()
     if isinstance(model, Astray):  # the E-steps of refused steps are counted
         assert newton.e_steps > plain.e_steps + 20
+
+
+class ToTheBorder(Mixture[Any, Any]):
+    """Every vector of coordinates leads to good parameters with a rate of zero, at which it would stay for ever."""
+
+    def unpack(self, _vector: Array, _like: Any) -> Any:
+        return poisson_start(0.05, 0, 2.27)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)
+def test_a_step_onto_the_border_is_refused(scheme: Any) -> None:
+    start, model = poisson_start(0.5, 2.1, 2.2), ToTheBorder(Poisson())
+    there = model.log_likelihood(model.unpack(np.zeros(3), None), X, DAYS)
+    iterates = []
+    em(model, X, start, sample_weight=DAYS, max_iter=9, accelerate=scheme, callback=lambda it: iterates.append(it))
+    assert any(before.log_likelihood < there for before in iterates[1:])  # it would have been a rise
+    assert all((one.theta.components.rates > 0).all() for one in iterates)
+
+
+def test_under_a_floor_there_is_no_score() -> None:
+    """The gradient need not vanish where the floor holds, so that it says nothing of what is left."""
+    model = Mixture(Gaussian(covariance_floor=1.0))
+    theta = start_at(-0.5, 1.5)
+    assert model.score(theta, model.e_step(theta, overlapping())[0]) is None
 
 
 @pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)

@@ -18,6 +18,8 @@ from emlib import (
     Dirichlet,
     Gaussian,
     GaussianParameters,
+    HiddenMarkov,
+    HiddenMarkovParameters,
     InverseWishart,
     Mixture,
     MixtureParameters,
@@ -31,7 +33,10 @@ from emlib import (
     observed_information,
 )
 from emlib.datasets import load_faithful, load_hasselblad
+from emlib.metric import Diagonal
 from emlib.models.linkage import Linkage, LinkageParameters
+from emlib.models.missing import MissingGaussian
+from emlib.natural import linearise, named_parameters
 from tests.problems import KINDS, make_problem
 
 Array = NDArray[np.float64]
@@ -214,8 +219,6 @@ def test_equal_values_that_may_differ_are_all_listed() -> None:
     model = Mixture(Gaussian("diag"))
     theta = model.from_responsibilities(x, np.ones((40, 1)))
     same = replace(theta, components=GaussianParameters([[1.0, 1.0]], [[2.0, 2.0]], "diag"))
-    from emlib.natural import linearise
-
     linear = linearise(lambda u: model.unpack(u, same), model.pack(same), np.full(4, 0.1))
     assert len(linear.names) == 5
 
@@ -425,14 +428,57 @@ def test_without_log_joint_the_complete_information_is_implied() -> None:
 
 
 def test_a_models_own_complete_information_is_used() -> None:
-    def complete(theta: LinkageParameters, stats: Any) -> Array:
-        return np.array([[(stats.for_pi + stats.against_pi) * theta.pi * (1 - theta.pi)]])
+    def complete(theta: LinkageParameters, stats: Any) -> Diagonal:
+        return Diagonal(np.array([(stats.for_pi + stats.against_pi) * theta.pi * (1 - theta.pi)]))
 
     model: Any = Without(Linkage(), "log_joint", complete_information=complete)
     by_map = observed_information(model, LINKAGE_TOP, LINKAGE, method="map")
     assert_allclose(by_map, observed_information(Linkage(), LINKAGE_TOP, LINKAGE), rtol=1e-8)
     with pytest.raises(TypeError, match="has no log_joint"):
         observed_information(model, LINKAGE_TOP, LINKAGE, method="louis")
+
+
+def test_missing_entries_are_missing_information() -> None:
+    rng = np.random.default_rng(5)
+    x = FAITHFUL[:80].copy()
+    x[rng.random(80) < 0.4, 1] = np.nan
+    model = MissingGaussian()
+    theta = top(model, x, model.start(x))
+    info = information_at(model, theta, x)
+    by_map = observed_information(model, theta, x, method="map")
+    assert relative(by_map, info.observed) < 1e-6
+    assert info.rate > 0.3
+    with pytest.raises(TypeError, match="over all that is hidden"):
+        observed_information(model, theta, x, method="louis")
+    # A monotone pattern: the column that is always there has the errors of a complete column.
+    shown = info.estimates()
+    error = shown.standard_errors[shown.names.index("components.means[0, 0]")]
+    assert_allclose(error, x[:, 0].std() / np.sqrt(80), rtol=1e-6)
+
+
+def test_a_hidden_markov_model_needs_nothing_but_the_protocol() -> None:
+    truth = HiddenMarkovParameters(
+        np.array([0.4, 0.6]), np.array([[0.8, 0.2], [0.3, 0.7]]), PoissonParameters([[1.0], [6.0]])
+    )
+    model = HiddenMarkov(Poisson())
+    rng = np.random.default_rng(8)
+    sequences, _ = model.sample(truth, [15] * 12, rng)
+    theta = top(model, sequences, truth)
+    info = information_at(model, theta, sequences)
+    assert_allclose(info.complete, info.complete.T)
+    assert np.linalg.eigvalsh(info.missing)[0] > -1e-6 * np.linalg.eigvalsh(info.complete)[-1]
+    shown = info.estimates()
+    assert {"initial[0]", "transitions[0, 1]", "emissions.rates[1, 0]"} <= set(shown.names)
+    near = np.abs(shown.values - [named_parameters(truth)[name] for name in shown.names])
+    assert (near < 4 * shown.standard_errors).all()
+
+
+@pytest.mark.parametrize("name", ["hasselblad", "full", "tied"])
+def test_the_hessian_of_q_is_the_metric_of_the_accelerators(name: str) -> None:
+    model, theta, x, weights = fitted(name)
+    by_q = information_at(model, theta, x, sample_weight=weights).complete
+    bare: Any = Without(model, "log_joint")
+    assert relative(information_at(bare, theta, x, sample_weight=weights).complete, by_q) < 1e-6
 
 
 def test_what_cannot_be_asked() -> None:

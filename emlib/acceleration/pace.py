@@ -14,12 +14,15 @@ if TYPE_CHECKING:
 
 Theta = TypeVar("Theta")
 
+WINDOW = 30
+"""How many of the last steps the slowest direction is looked for in."""
+
 
 class Pace:
-    """How many EM steps away the limit was, in the directions of the last thirty cycles."""
+    """How many EM steps away the limit was, in the directions of the last cycles."""
 
     def __init__(self) -> None:
-        self.ratios: deque[float] = deque(maxlen=30)
+        self.ratios: deque[float] = deque(maxlen=WINDOW)
 
     def add(self, step: FloatArray, drop: FloatArray) -> None:
         """Remember an EM step and how much the next one was shorter: their ratio is 1 / (1 - rate)."""

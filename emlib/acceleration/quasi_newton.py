@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
-from emlib.acceleration.pace import PlainSteps, coordinates
+from emlib.acceleration.pace import WINDOW, PlainSteps, coordinates
 from emlib.acceleration.residual import ResidualPath
 from emlib.em import EMMap, Path, Point
 
@@ -113,7 +113,7 @@ class _MetricPath(Generic[Theta, Stats]):
     def __init__(self, options: QuasiNewton, em_map: EMMap[Theta, Stats], start: Point[Theta, Stats]) -> None:
         self.options, self.em_map = options, em_map
         self.pairs: deque[tuple[FloatArray, FloatArray]] = deque(maxlen=options.memory)
-        self.fractions: deque[float] = deque(maxlen=options.memory)
+        self.fractions: deque[float] = deque(maxlen=WINDOW)  # of the information, along each step
         self.plain = PlainSteps()
         self.bound = 1.0
         self.concave: bool | None = None  # along the last step; None before the first

@@ -129,9 +129,9 @@ class HiddenMarkov(Generic[Params, Sums]):
 
     Notes
     -----
-    The E-step is exact and costs O(n K^2) for the recursions, times K for the long products by which
-    :mod:`emlib.models.lockstep` avoids a Python step per row. Sequences in which that would underflow (a transition
-    probability of zero, and densities hundreds of nats apart) are done by :mod:`emlib.models.recursions`, more slowly.
+    The E-step is exact and costs O(n K^2), or O(n K^3) where the chain has a long memory, without a Python step per row
+    (:mod:`emlib.models.lockstep`). Sequences in which that would underflow, such as with transition probabilities of
+    zero and densities hundreds of nats apart, are done by :mod:`emlib.models.recursions`, more slowly.
 
     A probability of zero stays zero in every M-step without prior: so a start with zeros fixes the form of a chain.
 

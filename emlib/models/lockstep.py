@@ -126,7 +126,7 @@ def block_length(n: int, n_states: int) -> int:
     int
         Found by timing; everything between half and twice as many is about as good.
     """
-    return max(4, round((n * n_states) ** 0.5 / 8))
+    return max(4, round((n * n_states) ** 0.5 / 9))
 
 
 class _Chain:
@@ -238,17 +238,16 @@ class _Chain:
 
     @cached_property
     def transfers(self) -> FloatArray:
-        """Return the product of the steps of each block, (K from, K to, B), up to a factor a block."""
-        shape = (self.n_states, self.n_states, self.n_blocks)
-        product = np.zeros(shape)
-        product[np.arange(self.n_states), np.arange(self.n_states)] = 1.0
+        """The product of the steps of each block, (K from, K to, B), up to a factor a block."""
+        k, n_blocks = self.n_states, self.n_blocks
+        product = np.repeat(np.eye(k)[:, :, None], n_blocks, axis=2)
         for emissions, begin in zip(self.emissions, self.first, strict=True):
-            mass = product[:, :, begin].sum(axis=0)
-            product = (self.transitions.T @ product.reshape(self.n_states, -1)).reshape(shape)
-            if begin.size:
+            mass = product[:, :, begin].sum(axis=0) if begin.size else None
+            product = (self.transitions.T @ product.reshape(k, -1)).reshape(k, k, n_blocks)
+            if mass is not None:
                 product[:, :, begin] = self.initial[:, :, None] * mass
             product *= emissions[:, None, :]
-            product /= np.maximum(product.sum(axis=(0, 1)), TINY)
+            product /= np.maximum(product.reshape(-1, n_blocks).sum(axis=0), TINY)
         return product.swapaxes(0, 1)
 
 

@@ -67,6 +67,8 @@ class MissingGaussian(Mixture[GaussianParameters, GaussianStatistics]):
     [3.0, 6.143]
     """
 
+    enumerates_hidden = False  # log_joint runs over the labels; the missing entries are hidden besides
+
     def __init__(
         self,
         covariance_type: str = "full",

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from emlib.proof.certificates import Certificate, Refuted, Scope, Vacuous, Witness
 
 COMPLEX_STEP = 1e-30
+TIE = 1e-6  # gaps this close to the largest count as equal to it
 
 
 def agree(
@@ -70,9 +71,10 @@ def agree(
         raise Vacuous("0 = 0", statement, "both results are zero throughout; if that is meant, say why in allow_zero")
     gap = np.abs(first - second)
     if gap.max() > atol + rtol * np.abs(second).max():
-        at = np.unravel_index(int(gap.argmax()), gap.shape)
+        # The first of the largest gaps: which of several equal ones is the very largest is up to rounding.
+        at = np.unravel_index(int(np.argmax(gap >= (1 - TIE) * gap.max())), gap.shape)
         where = f"entry ({', '.join(map(str, at))})" if at else ""
-        raise Refuted(Witness((), f"{first[at]:.12g}", f"{second[at]:.12g}", where), statement)
+        raise Refuted(Witness((), *_told_apart(first[at], second[at]), where), statement)
     seeded = "" if seed is None else f", seed {seed}"
     return Certificate(
         statement,
@@ -80,6 +82,15 @@ def agree(
         Scope.floats(points, size),
         rests_on=(f"both sides are zero: {allow_zero}",) if allow_zero else (),
     )
+
+
+def _told_apart(left: Any, right: Any) -> tuple[str, str]:
+    """Return two numbers as text: six digits, or as many more as it takes to see the difference."""
+    for digits in range(6, 17):
+        texts = f"{left:.{digits}g}", f"{right:.{digits}g}"
+        if texts[0] != texts[1]:
+            break
+    return texts
 
 
 def _refuse_bad_arrays(first: NDArray[Any], second: NDArray[Any]) -> None:

@@ -232,11 +232,11 @@ def _split_log(argument: sp.Expr, conditions: Conditions) -> sp.Expr:
             for factor, exponent in factors:
                 powers[factor] += exponent * power * times
     if constant < 0:
-        odd = [factor for factor, exponent in powers.items() if exponent % 2]
-        if len(odd) != 1:  # which factor is negative is not known
+        odd = next((factor for factor, exponent in powers.items() if exponent % 2), None)
+        if odd is None:
             conditions.add_positive(argument)
             return sp.log(argument)
-        constant, powers = -constant, Counter({-f if f in odd else f: power for f, power in powers.items()})
+        constant, powers = -constant, Counter({-f if f == odd else f: power for f, power in powers.items()})
     logs = [power * _log_of_factor(factor, conditions) for factor, power in powers.items() if power]
     return sp.Add(_log_of_number(constant), *logs)
 

@@ -79,6 +79,11 @@ SLIPS: dict[str, list[Slip]] = {
         Slip("natural = sp.hessian(q1.subs(nu, eta / p)", "natural = sp.hessian(q1.subs(nu, eta * p)"),
         Slip("deviation = x0[:, None] - updated.components.means", "deviation = x0[:, None] - mu0"),  # the old means
     ],
+    "16_missing_data": [
+        Slip("A.I + K.T * C.I * K, -K.T * C.I]", "A.I + K.T * C.I * K, K.T * C.I]"),
+        Slip("c.proves(moments[2], (k * x) ** 2 + t)", "c.proves(moments[2], (k * x) ** 2 + a)"),
+        Slip("np.cov(completed.T, bias=True) + corrections", "np.cov(completed.T) + corrections"),  # N - 1 for N
+    ],
     "17_baum_welch": [
         Slip("delta(i, path[n - 1]) * delta(j, path[n]) * P", "delta(i, path[n]) * delta(j, path[n - 1]) * P"),
         Slip(
@@ -87,5 +92,6 @@ SLIPS: dict[str, list[Slip]] = {
         ),
         Slip("emission = b[n, state if own_emission", "emission = b[n - 1, state if own_emission"),
         Slip("* b[n + 1, after] * backward", "* b[n, after] * backward"),
+        Slip("c.agrees(new.transitions, C0 / G0", "c.agrees(new.transitions, C0.T / G0"),
     ],
 }

@@ -8,6 +8,7 @@ from tests.ledger.cells import NOTEBOOKS, run, sources, with_claims
 from tests.ledger.slips import SLIPS
 
 
+@pytest.mark.no_cover  # tracing would double the time; the tests of emlib cover it by themselves
 @pytest.mark.usefixtures("aside")
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("name", with_claims(2, 4))

@@ -425,6 +425,16 @@ def test_what_underflows_is_not_trusted(seed: int, spread: float) -> None:
     equals_plain(theta, rng.normal(0, spread, (90, k)), [50, 1, 39])
 
 
+def test_a_wrong_begin_of_a_block_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both sides of every cut are compared: a mistake in the products of the transfer matrices shows there."""
+    original = lockstep._products
+    monkeypatch.setattr(lockstep, "_products", lambda matrices: original(matrices.swapaxes(0, 1)))
+    rng = np.random.default_rng(0)
+    theta = HiddenMarkovParameters([0.9, 0.1], [[0.99, 0.01], [0.05, 0.95]], None)
+    found = lockstep.smooth(theta.initial, theta.transitions, rng.normal(0, 0.1, (300, 2)), np.arange(300) == 0)
+    assert not found.trusted.all()
+
+
 class Given:
     """A family whose log densities are the data themselves."""
 
@@ -455,8 +465,18 @@ def far_outliers() -> None:
     assert_allclose(model.e_step(theta, log_emissions)[0].transitions, [[0, 0], [0, 3]], atol=1e-300)
 
 
+def slow_comeback() -> None:
+    """A state falls 800 nats behind, gains 1800 by 200 a row and loses 800 again: no single step underflows."""
+    theta = HiddenMarkovParameters([0.5, 0.5], np.eye(2), None)
+    log_emissions = np.array([[0.0, -800.0], *[[-200.0, 0.0]] * 9, *[[0.0, -200.0]] * 4])
+    model = HiddenMarkov(Given())
+    assert_allclose(model.log_likelihood(theta, log_emissions), np.log(0.5) - 1600, rtol=1e-14)
+    assert_allclose(model.smoothed(theta, log_emissions), np.tile([0.0, 1.0], (14, 1)), atol=1e-80)
+
+
 def test_far_outliers() -> None:
     far_outliers()
+    slow_comeback()
 
 
 def test_rows_far_from_every_state() -> None:
@@ -665,6 +685,11 @@ def plant_trust_in_everything(patch: Patch) -> None:
     patch.setattr(lockstep, "smooth", trusting)
 
 
+def plant_no_look_for_losses(patch: Patch) -> None:
+    patch.setattr(lockstep, "_nothing_lost", lambda *_args: True)
+    patch.setattr(lockstep, "block_length", lambda n, _k: n)  # in several blocks the cuts would not agree either
+
+
 def plant_filter_for_smoother(patch: Patch) -> None:
     original = lockstep.smooth
 
@@ -727,6 +752,7 @@ MUTANTS = {
     "filter in place of smoother": (plant_filter_for_smoother, poisson_chains),
     "greedy path": (plant_greedy_viterbi, poisson_chains),
     "underflow not noticed": (plant_trust_in_everything, far_outliers),
+    "losses not looked for": (plant_no_look_for_losses, slow_comeback),
     "counts transposed": (plant_m_step(swap_counts), m_step_beats_others),
     "one pseudo-count": (plant_m_step(smooth_counts), m_step_beats_others),
     "weights left out": (plant_weights_left_out, weights_repeat_sequences),

@@ -79,3 +79,18 @@ def test_the_gradient_of_log_det_in_floats():
 def test_an_unknown_method():
     with pytest.raises(ValueError, match="forward"):
         numeric_gradient(np.sum, [1.0], method="forward")
+
+
+def test_the_witness_is_the_first_of_equal_gaps_in_six_digits() -> None:
+    right = np.array([1.0, 2.0, 30.0, 4.0])
+    for noise in (0.0, 1e-13):
+        with pytest.raises(Refuted) as caught:
+            agree(right + [0, 1, 1 + noise, 0], right, rtol=1e-9)
+        assert caught.value.witness.where == "entry (1)"
+        assert (caught.value.witness.left, caught.value.witness.right) == ("3", "2")
+
+
+def test_a_small_gap_is_shown_with_the_digits_it_takes() -> None:
+    with pytest.raises(Refuted) as caught:
+        agree(1 + 1e-9, 1.0, rtol=1e-12)
+    assert (caught.value.witness.left, caught.value.witness.right) == ("1.000000001", "1")

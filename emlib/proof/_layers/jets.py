@@ -24,10 +24,18 @@ BASE: Levels = frozenset()
 
 
 def matmul(left: Residues, right: Residues) -> Residues:
-    """Return the product modulo PRIME; the left factor is split so that no sum overflows."""
+    """Return the product modulo PRIME.
+
+    Both factors are split at 16 bits. Sums of the products are below 2^53, so floating point holds them exactly.
+    """
     spend()
-    high, low = left >> 16, left & 0xFFFF
-    return ((high @ right % PRIME << 16) + low @ right) % PRIME
+    if left.shape[-1] == 1:
+        return left * right % PRIME
+    high, low = (left >> 16).astype(float), (left & 0xFFFF).astype(float)
+    above, below = (right >> 16).astype(float), (right & 0xFFFF).astype(float)
+    top, bottom = (high @ above).astype(np.int64), (low @ below).astype(np.int64)
+    middle = (high @ below + low @ above).astype(np.int64)
+    return ((((top % PRIME << 16) + middle) % PRIME << 16) + bottom) % PRIME
 
 
 def invert_number(value: int) -> int:

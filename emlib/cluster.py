@@ -112,7 +112,7 @@ class ClusterRows(Stream):
 
         make = dask.delayed(_part, pure=False)
         blocks = _blocks(data, sample_weight)
-        parts = dask.persist(*(make(block, k, check, keep_single) for k, block in enumerate(blocks)))
+        parts = dask.persist(*(make(x, weights, k, check, keep_single) for k, (x, weights) in enumerate(blocks)))
         summary = dask.delayed(_summary, pure=False)
         found = dask.compute(*map(summary, parts))
         kept = [(part, some) for part, some in zip(parts, found, strict=True) if some is not None]
@@ -227,21 +227,21 @@ class _Summary:
     high: FloatArray
 
 
-def _blocks(data: Any, sample_weight: Any) -> list[Any]:
-    """Return delayed chunks, each of rows or of a pair of rows and weights."""
+def _blocks(data: Any, sample_weight: Any) -> list[tuple[Any, Any]]:
+    """Return delayed chunks, each with the delayed weights of its rows or None."""
     import dask
 
     if isinstance(data, (list, tuple)):
         if sample_weight is not None:
             raise TypeError("delayed chunks give the weights themselves: let them be pairs (rows, weights)")
-        return list(data)
-    if not hasattr(data, "to_delayed"):
+        return [(chunk, None) for chunk in data]
+    if not hasattr(type(data), "to_delayed"):
         raise TypeError(f"a Dask collection of rows is a dask.array or a list of delayed chunks, got {type(data)!r}")
     if getattr(data, "ndim", 2) != 2:
         raise ValueError(f"expected a 2-dimensional array of shape (rows, columns), got shape {data.shape}")
     blocks = list(np.ravel((data.rechunk({1: -1}) if hasattr(data, "rechunk") else data).to_delayed()))
     if sample_weight is None:
-        return blocks
+        return [(block, None) for block in blocks]
     import dask.array
 
     weights = dask.array.asarray(sample_weight)
@@ -250,9 +250,10 @@ def _blocks(data: Any, sample_weight: Any) -> list[Any]:
     return list(zip(blocks, weights.rechunk((data.chunks[0],)).to_delayed(), strict=True))
 
 
-def _part(block: Any, number: int, check: Any, keep_single: bool) -> Part | None:
+def _part(x: Any, weights: Any, number: int, check: Any, keep_single: bool) -> Part | None:
     """Return a chunk checked, None if it is empty; runs where the chunk is."""
-    x, weights = block if isinstance(block, (tuple, list)) else (block, None)
+    if isinstance(x, tuple):
+        x, weights = x
     if np.ndim(x) == 2 and len(x) == 0:
         return None
     try:

@@ -84,6 +84,8 @@ class Parallel(Generic[Theta, Stats]):
     [0.5, 5.5]
     """
 
+    no_identity = ("n_jobs",)
+
     def __init__(self, model: EMModel[Theta, Stats], n_jobs: int = -1) -> None:
         if isinstance(n_jobs, bool) or not isinstance(n_jobs, int) or (n_jobs < 1 and n_jobs != -1):
             raise ValueError(f"n_jobs must be a positive whole number, or -1 for one worker a core, got {n_jobs!r}")

@@ -62,7 +62,7 @@ class Saved:
 
 
 def write(
-    path: str | Path,
+    path: str | os.PathLike[str],
     identity: dict[str, Any],
     *,
     theta: Any,
@@ -76,10 +76,10 @@ def write(
 
     Parameters
     ----------
-    path : str or Path
+    path : str or path
         Where to.
     identity : dict
-        Of the run, from :func:`describe`.
+        Of the run, from :func:`identity_of`.
     theta : object
         The parameters: arrays, numbers, strings, tuples, lists and dataclasses of them.
     log_likelihood : float
@@ -107,7 +107,8 @@ def write(
         "path": None if accelerator is None else _encode_path(accelerator, arrays),
     }
     buffer = io.BytesIO()
-    np.savez(buffer, header=np.array(json.dumps(header)), **{f"a{k}": array for k, array in enumerate(arrays)})
+    named: dict[str, Any] = {f"a{k}": array for k, array in enumerate(arrays)}
+    np.savez(buffer, header=np.array(json.dumps(header)), **named)
     partial = Path(f"{path}.partial")
     with partial.open("wb") as file:
         file.write(buffer.getvalue())
@@ -116,12 +117,12 @@ def write(
     partial.replace(path)
 
 
-def read(path: str | Path, identity: dict[str, Any], like: Any) -> Saved:
+def read(path: str | os.PathLike[str], identity: dict[str, Any], like: Any) -> Saved:
     """Read the state of a run.
 
     Parameters
     ----------
-    path : str or Path
+    path : str or path
         Where from.
     identity : dict
         Of the run that is to go on.
@@ -141,7 +142,7 @@ def read(path: str | Path, identity: dict[str, Any], like: Any) -> Saved:
         If it is no checkpoint, or one of another model, start or accelerator.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as file:
             header = json.loads(str(file["header"]))
             arrays = [file[f"a{k}"] for k in range(len(file.files) - 1)]
         if header["format"] != FORMAT:
@@ -179,6 +180,26 @@ def restore(accelerator: Any, saved: Saved) -> None:
     """
     for name, code in (saved.path or {}).items():
         setattr(accelerator, name, _decode(code, getattr(accelerator, name), saved.arrays))
+
+
+def identity_of(model: Any, start: Any, accelerator: Any = None) -> dict[str, Any]:
+    """Return what tells one run from another, but for the data.
+
+    Parameters
+    ----------
+    model : EMModel
+        The model.
+    start : object
+        The parameters that the run began with.
+    accelerator : Accelerator, optional
+        The accelerator.
+
+    Returns
+    -------
+    dict
+        The description of each.
+    """
+    return {"model": describe(model), "start": describe(start), "accelerator": describe(accelerator)}
 
 
 def describe(value: Any) -> Any:
@@ -237,8 +258,8 @@ def _encode(value: Any, arrays: list[NDArray[Any]]) -> Any:
     if is_dataclass(value):
         return {"fields": {f.name: _encode(getattr(value, f.name), arrays) for f in fields(value)}}
     raise TypeError(
-        f"a {type(value).__qualname__} cannot be saved in a checkpoint: parameters may hold arrays of numbers, numbers, "
-        "strings, tuples, lists, and dataclasses of them"
+        f"a {type(value).__qualname__} cannot be saved in a checkpoint: parameters may hold arrays of numbers, "
+        "numbers, strings, tuples, lists, and dataclasses of them"
     )
 
 

@@ -1,11 +1,11 @@
 """E-steps where the rows live: a Dask collection, on the cores of one machine or on a cluster.
 
-A ``dask.array`` goes into :func:`emlib.em.em` and ``GaussianMixture.fit`` like an array. Its chunks are checked once and
-stay with the workers of the Dask client that is in force (without one: in threads of this process). Each iteration sends
-the parameters out, runs the E-step of every chunk where the chunk is, and adds the statistics up in a tree.
+A ``dask.array`` goes into :func:`emlib.em.em` and ``GaussianMixture.fit`` like an array. Its chunks are checked once
+and stay with the workers of the Dask client that is in force (without one: in threads of this process). Each iteration
+sends the parameters out, runs the E-step of every chunk where the chunk is, and adds the statistics up in a tree.
 
-**Results.** The tree is fixed by the order of the chunks, so neither the number of workers nor a lost one changes a bit;
-other chunks change rounding only. The rows of every E-step are counted and their checksum compared.
+**Results.** The tree is fixed by the order of the chunks, so neither the number of workers nor a lost one changes a
+bit; other chunks change rounding only. The rows of every E-step are counted and their checksum compared.
 
 **Lost workers.** Dask makes the chunks of a dead worker again from their source and repeats what it had not finished.
 Chunks that exist nowhere else (``client.scatter``) cannot be made again: the fit then raises.
@@ -25,6 +25,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
+from importlib import import_module
 from operator import add
 from typing import TYPE_CHECKING, Any
 
@@ -105,11 +106,8 @@ class ClusterRows(Stream):
         If the collection is of another kind, or the weights of delayed chunks do not come with them.
     """
 
-    def __init__(
-        self, data: Any, sample_weight: Any = None, *, check: Any = None, keep_single: bool = False
-    ) -> None:
-        import dask
-
+    def __init__(self, data: Any, sample_weight: Any = None, *, check: Any = None, keep_single: bool = False) -> None:
+        dask = _dask()
         make = dask.delayed(_part, pure=False)
         blocks = _blocks(data, sample_weight)
         parts = dask.persist(*(make(x, weights, k, check, keep_single) for k, (x, weights) in enumerate(blocks)))
@@ -120,7 +118,9 @@ class ClusterRows(Stream):
             raise ValueError(f"the Dask collection has no rows in its {len(blocks)} chunks")
         dims = [some.dim for _, some in kept]
         if len(set(dims)) > 1:
-            raise ValueError(f"the chunks of the Dask collection have different numbers of columns: {sorted(set(dims))}")
+            raise ValueError(
+                f"the chunks of the Dask collection have different numbers of columns: {sorted(set(dims))}"
+            )
         self.__dict__.update(
             parts=[part for part, _ in kept],
             totals=[some.total_weight for _, some in kept],
@@ -166,8 +166,7 @@ class ClusterRows(Stream):
         ndarray of shape (k, d)
             A row for each.
         """
-        import dask
-
+        dask = _dask()
         pick = dask.delayed(_rows_at, pure=False)
         ends = np.cumsum(self.__dict__["totals"])
         cuts = np.searchsorted(steps, ends[:-1])
@@ -201,8 +200,7 @@ class ClusterRows(Stream):
         ValueError
             If a row has density zero under every component.
         """
-        import dask
-
+        dask = _dask()
         sent = dask.delayed((model, theta), name=f"parameters-{uuid.uuid4().hex}", traverse=False)
         work, total = dask.delayed(_e_step, pure=False), dask.delayed(_total, pure=False)
         layer = [work(sent, part) for part in self.__dict__["parts"]]
@@ -227,10 +225,17 @@ class _Summary:
     high: FloatArray
 
 
+def _dask() -> Any:
+    """Return the module dask, its arrays loaded."""
+    try:
+        import_module("dask.array")
+    except ImportError as error:
+        raise ImportError(f"rows on a cluster need Dask: install emlib with its extra 'cluster' ({error})") from error
+    return import_module("dask")
+
+
 def _blocks(data: Any, sample_weight: Any) -> list[tuple[Any, Any]]:
     """Return delayed chunks, each with the delayed weights of its rows or None."""
-    import dask
-
     if isinstance(data, (list, tuple)):
         if sample_weight is not None:
             raise TypeError("delayed chunks give the weights themselves: let them be pairs (rows, weights)")
@@ -242,9 +247,7 @@ def _blocks(data: Any, sample_weight: Any) -> list[tuple[Any, Any]]:
     blocks = list(np.ravel((data.rechunk({1: -1}) if hasattr(data, "rechunk") else data).to_delayed()))
     if sample_weight is None:
         return [(block, None) for block in blocks]
-    import dask.array
-
-    weights = dask.array.asarray(sample_weight)
+    weights = _dask().array.asarray(sample_weight)
     if weights.shape != data.shape[:1]:
         raise ValueError(f"sample_weight must have shape {data.shape[:1]}, one weight a row, got {weights.shape}")
     return list(zip(blocks, weights.rechunk((data.chunks[0],)).to_delayed(), strict=True))

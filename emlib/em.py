@@ -9,9 +9,9 @@ from __future__ import annotations
 import enum
 import math
 import numbers
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -349,8 +349,8 @@ def em(
     accelerate: Accelerator | None = None,
     callback: Callable[[Iteration[Theta]], object] | None = None,
     progress: bool = False,
-    checkpoint: str | Path | None = None,
-    resume: str | Path | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    resume: str | os.PathLike[str] | None = None,
 ) -> EMResult[Theta]:
     """Run EM from a start until it converges, or say why it did not.
 
@@ -377,10 +377,10 @@ def em(
         value ends the run with status ``INTERRUPTED``.
     progress : bool
         Show a tqdm progress bar on stderr.
-    checkpoint : str or Path, optional
+    checkpoint : str or path, optional
         File in which the state is saved after each iteration, before the callback is called
         (:mod:`emlib.checkpoint`). Saving takes some milliseconds.
-    resume : str or Path, optional
+    resume : str or path, optional
         A saved state to go on from, with the same model, data, start and accelerator: to the same result, bit for
         bit, as without the interruption. `tol` and `max_iter` may differ. The callback is not called again with the
         saved state.
@@ -403,7 +403,8 @@ def em(
     """
     _check_options(tol, max_iter, accelerate)
     prepared = _prepare(model, data, sample_weight)
-    identity = _identity(model, theta, accelerate) if checkpoint is not None or resume is not None else {}
+    keeps = checkpoint is not None or resume is not None
+    identity = states.identity_of(model, theta, accelerate) if keeps else {}
     saved = None if resume is None else states.read(resume, identity, theta)
     run = _Run(EMMap(model, prepared), theta if saved is None else saved.theta, tol, accelerate)
     if saved is not None:
@@ -472,7 +473,7 @@ class _Run(Generic[Theta, Stats]):
         self._accept(len(self.trace), self.point)
         self.em_map.e_steps, self.em_map.m_steps = saved.e_steps, saved.m_steps
 
-    def save(self, path: str | Path, identity: dict[str, Any]) -> None:
+    def save(self, path: str | os.PathLike[str], identity: dict[str, Any]) -> None:
         """Write the current iterate to a file."""
         states.write(
             path,
@@ -571,11 +572,6 @@ def _check_options(tol: Any, max_iter: Any, accelerate: Any) -> None:
             f"accelerate must be None or an accelerator, got {accelerate!r}: for example "
             "emlib.acceleration.QuasiNewton(), or emlib.acceleration.by_name('squarem')"
         )
-
-
-def _identity(model: Any, theta: Any, accelerate: Any) -> dict[str, Any]:
-    """Return what tells one run from another, but for the data."""
-    return {name: states.describe(part) for name, part in (("model", model), ("start", theta), ("accelerator", accelerate))}
 
 
 def _flat(theta: object) -> float:

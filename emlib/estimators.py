@@ -189,7 +189,8 @@ class GaussianMixture(Estimator):
         ----------
         X : array_like of shape (n, d), or callable
             Rows of data; a `numpy.memmap` is read chunk by chunk. For rows that are in no array, a function that
-            returns an iterator over chunks; for rows on a cluster, a ``dask.array``; see :meth:`emlib.models.mixture.Mixture.prepare`.
+            returns an iterator over chunks; for rows on a cluster, a ``dask.array``. See
+            :meth:`emlib.models.mixture.Mixture.prepare`.
         y : object
             Ignored; for scikit-learn's conventions.
         sample_weight : array_like of shape (n,), optional

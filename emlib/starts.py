@@ -193,7 +193,7 @@ def _start_from(
 
 def _sample(rows: Rows, rng: np.random.Generator) -> Rows:
     """Return SAMPLE rows at even steps of the cumulative weight: an integer weight acts as repetition here too."""
-    steps = (np.arange(SAMPLE) + rng.random()) * (rows.total_weight / SAMPLE)
+    steps = (np.arange(SAMPLE, dtype=np.float64) + rng.random()) * (rows.total_weight / SAMPLE)
     return Rows(rows.at(steps))
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,8 +44,8 @@ def test_a_dask_array_gives_the_run_of_its_rows(name: str, weighted: bool) -> No
 def test_an_estimator_fits_a_dask_array() -> None:
     x = make_problem("gaussian-full", 6, dim=2, n_components=2, weighted=False).x
     collection = da.from_array(x, chunks=(7, 2))
-    fit = GaussianMixture(2, random_state=0).fit(collection)
-    assert_allclose(fit.log_likelihood_, GaussianMixture(2, random_state=0).fit(lambda: [x]).log_likelihood_, rtol=1e-12)
+    fit, streamed = (GaussianMixture(2, random_state=0).fit(data) for data in (collection, lambda: [x]))
+    assert_allclose(fit.log_likelihood_, streamed.log_likelihood_, rtol=1e-12)
     assert_array_equal(fit.predict(collection), fit.predict(x))
     assert_allclose(fit.score(collection), fit.score(x), rtol=1e-12)
 
@@ -89,6 +91,12 @@ def test_bad_chunks_are_named(chunks: list[Any], message: str) -> None:
         Mixture(Gaussian()).prepare(chunks_of(*chunks))
 
 
+def test_without_dask_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "dask.array", None)
+    with pytest.raises(ImportError, match="install emlib with its extra 'cluster'"):
+        ClusterRows([])
+
+
 def test_what_is_no_collection_of_rows() -> None:
     model = Mixture(Gaussian())
     with pytest.raises(ValueError, match=r"got shape \(3,\)"):
@@ -118,7 +126,7 @@ def test_a_lost_or_altered_chunk_is_not_passed_over() -> None:
     altered = problem.x[:10] + 1e-12
     for wrong in (parts[1:], [*problem.model.prepare(chunks_of(altered)).__dict__["parts"], *parts[1:]]):
         vars(rows)["parts"] = wrong
-        with pytest.raises(RuntimeError, match="an E-step on the cluster read .* the source of a chunk changed"):
+        with pytest.raises(RuntimeError, match=r"an E-step on the cluster read .* the source of a chunk changed"):
             problem.model.e_step(problem.start, rows)
 
 
@@ -130,11 +138,10 @@ class DiesOnce(Gaussian):
         self.trap = trap
 
     def expectation(self, theta: Any, weights: Array, rows: Any) -> Any:
-        try:
+        with contextlib.suppress(FileNotFoundError):
             self.trap.unlink()
-        except FileNotFoundError:
-            return super().expectation(theta, weights, rows)
-        os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().expectation(theta, weights, rows)
 
 
 @pytest.mark.filterwarnings("ignore")  # those of the cluster about its dead worker

@@ -79,9 +79,16 @@ def test_a_collapse_names_the_row_of_a_source() -> None:
     [
         ([], "the source gave no rows"),
         ([np.zeros((3, 2)), np.zeros((3, 1))], "in chunk 1 of the source: 1 columns, and 2 in those before"),
-        ([np.zeros((3, 2)), [[0.0, np.nan]]], "in chunk 1 of the source: .*NaN, first at row 0, column 1"),
-        ([np.zeros(3)], r"in chunk 0 of the source: .*got shape \(3,\)"),
-        ([(np.zeros((2, 1)), [1.0, -1.0])], "in chunk 0 of the source: .*row 1 has -1.0"),
+        (
+            [np.zeros((3, 2)), [[0.0, np.nan]]],
+            "in chunk 1 of the source, which begins at row 3: .*NaN, first at row 0, column 1",
+        ),
+        ([np.zeros(3)], r"in chunk 0 of the source, which begins at row 0: .*got shape \(3,\)"),
+        (
+            [np.zeros((3, 1)), [[1.0], [1e200]]],
+            "in chunk 1 of the source, which begins at row 3: row 1, column 0 is 1e",
+        ),
+        ([(np.zeros((2, 1)), [1.0, -1.0])], "in chunk 0 of the source, .*: .*row 1 has -1.0"),
     ],
 )
 def test_bad_chunks_are_named(chunks: list[Any], message: str) -> None:
@@ -94,6 +101,14 @@ def test_a_source_must_give_the_same_rows_again() -> None:
     passes = iter([x, x, x[:20], x[:20]])
     with pytest.raises(ValueError, match="gave 30 rows at first and 20 now"):
         GaussianMixture(1).fit(lambda: [next(passes)])
+
+
+def test_a_source_must_give_equal_rows_again() -> None:
+    x = np.random.default_rng(0).normal(size=(30, 1))
+    rows = Stream(iter([[x], [x + 1e-8 * (np.arange(30)[:, None] == 7)], [x[:13], x[13:]]]).__next__)
+    with pytest.raises(ValueError, match="rows with sum of squares .* at first and .* now"):
+        list(rows.chunks())
+    assert sum(len(part) for part, _ in rows.chunks()) == 30
 
 
 def test_weights_of_a_source_come_with_its_chunks() -> None:

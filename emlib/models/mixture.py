@@ -13,6 +13,7 @@ from emlib.models.components.separate import as_family
 from emlib.models.components.values import frozen, trusted
 from emlib.priors import Dirichlet
 from emlib.rows import Rows, as_rows
+from emlib.sources import source_of
 from emlib.stream import Stream
 
 if TYPE_CHECKING:
@@ -129,8 +130,10 @@ class Mixture(Generic[Params, Sums]):
         data : array_like of shape (n, d), or callable
             Rows of data; a `numpy.memmap` is read chunk by chunk. For rows that are in no array, a function without
             arguments that returns an iterator over chunks: arrays of rows, or pairs of rows and their weights.
-            It is called for every pass over the data and must give the same rows each time. The rows of a
-            ``dask.array``, or of a list of ``dask.delayed`` chunks, stay with its workers (:mod:`emlib.cluster`).
+            It is called for every pass over the data and must give the same rows each time. A dataset of h5py, an
+            array of zarr, and a ParquetFile or dataset of pyarrow are read like that too (:mod:`emlib.sources`). The
+            rows of a ``dask.array``, or of a list of ``dask.delayed`` chunks, stay with its workers
+            (:mod:`emlib.cluster`).
         sample_weight : array_like of shape (n,), optional
             Weights of the rows.
 
@@ -148,14 +151,11 @@ class Mixture(Generic[Params, Sums]):
         single = self._expectation is not None
         if is_collection(data):
             return ClusterRows(data, sample_weight, check=check, keep_single=single)
-        if callable(data) and not hasattr(data, "__array__"):
+        source = data if callable(data) and not hasattr(data, "__array__") else source_of(data)
+        if source is not None:
             if sample_weight is not None:
                 raise ValueError("a source gives the weights itself: let its chunks be pairs (rows, weights)")
-            stream = Stream(data)
-            if check is not None:
-                for x, _ in stream.chunks():
-                    check(x)
-            return stream
+            return Stream(source, check)
         rows = as_rows(data, sample_weight, keep_single=single)
         if check is not None and not isinstance(data, Rows):
             check(rows.x)

@@ -1,5 +1,6 @@
 """The EM algorithm with every equals sign executed: proofs, checks and the code they prove."""
 
+from emlib.acceleration import QuasiNewton, Squarem
 from emlib.conventions import NotFittedError
 from emlib.em import EMModel, EMResult, Iteration, Status, em
 from emlib.errors import (
@@ -62,7 +63,9 @@ __all__ = [
     "Parallel",
     "Poisson",
     "PoissonParameters",
+    "QuasiNewton",
     "Sequences",
+    "Squarem",
     "Status",
     "decompose",
     "distance_to_limit",

@@ -16,6 +16,7 @@ from emlib.models.components.gaussian import Gaussian, GaussianParameters
 from emlib.models.mixture import Mixture, MixtureParameters
 from emlib.rows import Rows, extremes
 from emlib.starts import SEEDINGS, gaussian_start
+from emlib.stream import Stream
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -562,7 +563,7 @@ def _checked_theta(
 def _check_enough(rows: Rows, n_components: int, family: Gaussian) -> None:
     """Raise if there are too few rows, or columns without variance that nothing bounds from below."""
     n = rows.n
-    counted = "" if rows.total_weight == n else " of positive weight"
+    counted = "" if isinstance(rows, Stream) or rows.weights is None else " of positive weight"
     if n < n_components:
         raise ValueError(f"the data have n_samples = {n} rows{counted}, fewer than n_components = {n_components}")
     if family.covariance_floor is not None or family.prior is not None:

@@ -598,12 +598,6 @@ def engine_drops_row_weights(patch: Patch) -> None:
     patch.setattr(gaussian_engine._Work, "chunk", chunk)
 
 
-def features_about_the_origin(patch: Patch) -> None:
-    patch.setattr(gaussian_engine, "MOST", np.inf)  # else the guard whitens, and nothing is lost
-    original = gaussian_engine.frame_of
-    patch.setattr(gaussian_engine, "frame_of", lambda rows: replace(original(rows), center=0 * original(rows).center))
-
-
 def products_counted_once(patch: Patch) -> None:
     original = gaussian_features.product_table
 
@@ -721,7 +715,6 @@ MUTANTS: dict[str, Mutant] = {
     "engine: hard assignment": Mutant(replace_exponentials(hard_densities), ("mixing weights", "Gaussian ascent")),
     "engine: joint for the posterior": Mutant(replace_exponentials(joint_densities), ("mixing weights",)),
     "engine: weights of rows dropped": Mutant(engine_drops_row_weights, ("weights repeat", "Gaussian ascent")),
-    "engine: features about the origin": Mutant(features_about_the_origin, ("far from the origin",)),
     "engine: mixed products counted once": Mutant(products_counted_once, ("Gaussian ascent", "honest result")),
     "engine: moments of products about the center": Mutant(
         means_not_moved_back(gaussian_features.Products), ("moment matching", "Gaussian ascent")

@@ -9,10 +9,21 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 
-from emlib import Dirichlet, Mixture, MixtureParameters, Poisson, PoissonParameters, em
+from emlib import (
+    BernoulliParameters,
+    Binomial,
+    Dirichlet,
+    Mixture,
+    MixtureParameters,
+    Poisson,
+    PoissonParameters,
+    em,
+    observed_information,
+)
+from emlib.datasets import load_do_batzoglou
 from tests import invariants
-from tests.invariants import close
-from tests.problems import GAUSSIAN_KINDS, Problem, problems, seeds, thorough
+from tests.invariants import close, gradient
+from tests.problems import GAUSSIAN_KINDS, KINDS, Problem, problems, seeds, thorough
 
 
 def assume_interior(problem: Problem) -> None:
@@ -169,6 +180,32 @@ def test_fixed_weights_are_no_free_parameters(problem: Problem, rng: np.random.G
     vector = fixed.model.pack(theta)
     assert vector.size == problem.kind.n_free(n_components, fixed.x.shape[1])
     close(fixed.scipy_log_joint(fixed.model.unpack(vector, theta)), fixed.scipy_log_joint(theta), rtol=1e-10)
+
+
+@thorough(25)
+@given(problems(tuple(name for name in KINDS if name != "user-geometric")), seeds())
+def test_the_score_of_a_mixture_with_fixed_weights_is_the_gradient(problem: Problem, rng: np.random.Generator) -> None:
+    assume_interior(problem)
+    fixed = with_fixed_weights(problem, rng)
+    *_, theta = fixed.iterates(1)
+    rows, vector = fixed.model.prepare(fixed.x, fixed.weights), fixed.model.pack(theta)
+    stats = fixed.model.e_step(theta, rows)[0]
+    slope = gradient(lambda v: fixed.model.e_step(fixed.model.unpack(v, theta), rows)[1], vector)
+    close(fixed.model.score(theta, stats), slope, rtol=1e-6, atol=1e-6 * (1 + np.abs(slope).max()))
+    assert fixed.model.complete_information(theta, stats).size == vector.size
+
+
+def test_three_roads_to_the_information_agree_with_fixed_weights() -> None:
+    """The coins of Do and Batzoglou (2008), at the maximum."""
+    heads, start = load_do_batzoglou().data[:, :1], MixtureParameters([0.5, 0.5], BernoulliParameters([[0.6], [0.5]]))
+    coins = Mixture(Binomial(10), fixed_weights=[0.5, 0.5])
+    theta = em(coins, heads, start, tol=1e-12).theta
+    by_hessian, by_map, by_louis = (
+        observed_information(coins, theta, heads, method=road) for road in ("hessian", "map", "louis")
+    )
+    assert by_hessian.shape == (2, 2)
+    close(by_map, by_hessian, rtol=1e-5, atol=1e-5)
+    close(by_louis, by_hessian, rtol=1e-5, atol=1e-5)
 
 
 def test_a_start_with_other_weights_than_the_fixed_ones_is_refused() -> None:

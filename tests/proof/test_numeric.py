@@ -85,7 +85,7 @@ def test_the_witness_is_the_first_of_equal_gaps_in_six_digits() -> None:
     right = np.array([1.0, 2.0, 30.0, 4.0])
     for noise in (0.0, 1e-13):
         with pytest.raises(Refuted) as caught:
-            agree(right + [0, 1, 1 + noise, 0], right, rtol=1e-9)
+            agree(right + np.array([0, 1, 1 + noise, 0]), right, rtol=1e-9)
         assert caught.value.witness.where == "entry (1)"
         assert (caught.value.witness.left, caught.value.witness.right) == ("3", "2")
 

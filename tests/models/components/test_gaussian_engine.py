@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -104,6 +105,14 @@ def test_features_alone_would_lose_the_ill_conditioned(monkeypatch: pytest.Monke
     monkeypatch.setattr("emlib.models.components.gaussian_features.MOST", np.inf)
     [case] = [case for case in cases(n=100) if (case.name, case.size) == ("separation", 1e4)]
     assert errors(emlib_step(case.x, case.start), reference_step(case.x, case.start))[1] > 1e-9
+
+
+@pytest.mark.parametrize("name", GAUSSIANS)
+def test_features_about_a_point_far_from_the_data_are_not_trusted(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Were the frame not centered, the guard would send data far from the origin to whitening, and nothing be lost."""
+    original = gaussian_engine.frame_of
+    monkeypatch.setattr(gaussian_engine, "frame_of", lambda rows: replace(original(rows), center=np.zeros(rows.dim)))
+    invariants.far_from_the_origin(make_problem(name, 1, n_components=3, dim=2, weighted=True))
 
 
 def test_many_columns_and_few_components_are_whitened(monkeypatch: pytest.MonkeyPatch) -> None:

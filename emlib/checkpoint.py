@@ -48,8 +48,8 @@ class Saved:
         Evaluations so far.
     path : dict or None
         What the accelerator remembers, as :func:`restore` takes it.
-    arrays : list of ndarray
-        The arrays of `path`.
+    arrays : list
+        Arrays of any shapes, to which `path` refers.
     """
 
     theta: Any

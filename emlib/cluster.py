@@ -98,6 +98,17 @@ class ClusterRows(Stream):
     keep_single : bool
         Leave float32 rows as they are.
 
+    Attributes
+    ----------
+    x : ndarray of shape (n, d)
+        Not there: raises TypeError.
+    weights : ndarray of shape (n,)
+        Not there: raises TypeError.
+    numbers : ndarray of int, shape (n,), or None
+        Always None: rows are numbered in the order of the chunks, without those of weight zero.
+    memo : dict
+        What was worked out about these rows once.
+
     Raises
     ------
     ValueError

@@ -1,10 +1,13 @@
 """Rows read in chunks from a file: time a row, memory, and what a cluster moves, as the rows grow from 1e5 to 1e7.
 
-Each size is one fresh process that maps a file of float64 rows in four columns to memory (written once, in chunks, by
-this script), or runs over a ``dask.array`` of it on a LocalCluster of worker processes, and does EM iterations of five
-Gaussians with full covariances. Measured are CPU time a row and iteration (the slope between a short and a long run, so
-that neither the start nor imports enter), peak resident memory above that after imports, and for the cluster the bytes
-of parameters and statistics, and wall time an iteration. With a file in the page cache; BLAS on one thread.
+Each measurement is one fresh process that reads float64 rows in four columns from a file (written in chunks by this
+script, so in the page cache), and does EM iterations of five Gaussians with full covariances; BLAS has one thread.
+
+* ``stream``: CPU time a row and iteration (the slope between a short and a long run, so that neither the start nor the
+  imports enter) and peak resident memory above that after the imports. Linux only.
+* ``cluster``: a ``dask.array`` of the file on a LocalCluster of two worker processes. Wall time of an E-step, in ten
+  chunks and for the fewest rows also in 200, which shows what a chunk costs the scheduler; bytes of a chunk's
+  statistics and of model and parameters.
 
 Run it with ``python benchmarks/streaming.py``; it prints a table and writes ``benchmarks/results/streaming.json``.
 """
@@ -15,7 +18,6 @@ import argparse
 import json
 import os
 import pickle
-import resource
 import subprocess
 import sys
 import tempfile
@@ -54,20 +56,20 @@ def read_rows(path: Path) -> Iterator[np.ndarray]:
 
 
 def peak() -> float:
-    """Return the peak resident memory of this process in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Return the peak resident memory of this process in MiB; that of getrusage would include its parent's."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 def stream(path: Path, n: int) -> dict[str, Any]:
     """Measure a run over a source of chunks."""
-    model = Mixture(Gaussian())
-    em(model, read_rows_of_first(path), start_of(path), tol=0, max_iter=2)
     before = peak()
+    model = Mixture(Gaussian())
     rows = model.prepare(lambda: read_rows(path))
     start = gaussian_start(rows, COMPONENTS, model.family, "k-means++", np.random.default_rng(0))
-    few, many = 1, 1 + max(2, 20_000_000 // n // 4)
+    few, many = 1, 1 + max(2, 20_000_000 // n)
     seconds = []
-    for _ in range(3):
+    for _ in range(5):
         spent = []
         for iterations in (few, many):
             begin = time.process_time()
@@ -77,29 +79,25 @@ def stream(path: Path, n: int) -> dict[str, Any]:
     return {
         "n": n,
         "nanoseconds_per_row_and_iteration": [1e9 * value / n for value in sorted(seconds)],
-        "peak_mib_above_one_chunk": peak() - before,
+        "peak_mib_above_imports": peak() - before,
     }
-
-
-def read_rows_of_first(path: Path) -> np.ndarray:
-    """Return the first chunk."""
-    return next(read_rows(path))
 
 
 def start_of(path: Path) -> Any:
     """Return a start from the first chunk."""
     model = Mixture(Gaussian())
-    rows = model.prepare(read_rows_of_first(path))
+    rows = model.prepare(next(read_rows(path)))
     return gaussian_start(rows, COMPONENTS, model.family, "k-means++", np.random.default_rng(0))
 
 
-def cluster(path: Path, n: int) -> dict[str, Any]:
-    """Measure a run over a dask.array on two worker processes, in ten chunks or one a million rows."""
+def cluster(path: Path, n: int, n_chunks: int) -> dict[str, Any]:
+    """Measure E-steps over a dask.array on two worker processes."""
     import dask.array as da
     from distributed import Client, LocalCluster
 
     model = Mixture(Gaussian())
-    x = da.from_array(np.memmap(path, mode="r").view(np.float64).reshape(-1, COLUMNS), chunks=(max(n // 10, 1), COLUMNS))
+    mapped = np.memmap(path, mode="r").view(np.float64).reshape(-1, COLUMNS)
+    x = da.from_array(mapped, chunks=(n // n_chunks, COLUMNS))
     start = start_of(path)
     with (
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as workers,
@@ -107,23 +105,23 @@ def cluster(path: Path, n: int) -> dict[str, Any]:
     ):
         rows = model.prepare(x)
         walls = []
-        for _ in range(5):
+        for _ in range(9):
             begin = time.perf_counter()
             stats, _ = model.e_step(start, rows)
             walls.append(time.perf_counter() - begin)
     return {
         "n": n,
-        "chunks": len(x.chunks[0]),
+        "chunks": n_chunks,
         "workers": 2,
-        "wall_seconds_per_iteration": sorted(walls),
+        "wall_seconds_per_e_step": sorted(walls[1:]),
         "bytes_of_statistics_of_a_chunk": len(pickle.dumps(stats)),
         "bytes_of_model_and_parameters": len(pickle.dumps((model, start))),
     }
 
 
-def in_fresh_process(what: str, path: Path, n: int) -> dict[str, Any]:
+def in_fresh_process(what: str, path: Path, n: int, n_chunks: int = 0) -> dict[str, Any]:
     """Run one measurement in a process of its own."""
-    command = [sys.executable, __file__, "--measure", what, "--path", str(path), "--rows", str(n)]
+    command = [sys.executable, __file__, "--measure", what, "--path", str(path), f"--rows={n}", f"--chunks={n_chunks}"]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
     output = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
     return json.loads(output.splitlines()[-1])
@@ -134,23 +132,36 @@ def main() -> None:
     parser.add_argument("--measure", choices=["stream", "cluster"])
     parser.add_argument("--path", type=Path)
     parser.add_argument("--rows", type=int)
+    parser.add_argument("--chunks", type=int)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     options = parser.parse_args()
-    if options.measure:
-        measure = {"stream": stream, "cluster": cluster}[options.measure]
-        print(json.dumps(measure(options.path, options.rows)))
+    if options.measure == "stream":
+        print(json.dumps(stream(options.path, options.rows)))
         return
-    found: dict[str, list[dict[str, Any]]] = {"stream": [], "cluster": []}
+    if options.measure == "cluster":
+        print(json.dumps(cluster(options.path, options.rows, options.chunks)))
+        return
+    streams, clusters = [], []
     with tempfile.TemporaryDirectory() as folder:
         for n in options.sizes:
             path = Path(folder) / "rows"
             write_rows(path, n)
-            for what, results in found.items():
-                results.append(in_fresh_process(what, path, n))
-                print(what, json.dumps(results[-1]), flush=True)
-    first, last = (run["nanoseconds_per_row_and_iteration"][1] for run in (found["stream"][0], found["stream"][-1]))
-    result = {"columns": COLUMNS, "components": COMPONENTS, **found, "time_per_row_last_to_first": last / first}
-    print(f"time a row, {options.sizes[-1]} rows to {options.sizes[0]}: {last / first:.3f}")
+            streams.append(in_fresh_process("stream", path, n))
+            print(json.dumps(streams[-1]), flush=True)
+            for n_chunks in (10, 200) if n == min(options.sizes) else (10,):
+                clusters.append(in_fresh_process("cluster", path, n, n_chunks))
+                print(json.dumps(clusters[-1]), flush=True)
+    medians = [run["nanoseconds_per_row_and_iteration"][2] for run in streams]
+    ratio = medians[-1] / medians[0]
+    print(f"median time a row, {options.sizes[-1]} rows to {options.sizes[0]}: {ratio:.3f}")
+    result = {
+        "columns": COLUMNS,
+        "components": COMPONENTS,
+        "load_average_at_the_end": os.getloadavg()[0],
+        "stream": streams,
+        "cluster": clusters,
+        "median_time_per_row_last_to_first": ratio,
+    }
     RESULTS.write_text(json.dumps(result, indent=1) + "\n")
 
 

@@ -60,6 +60,10 @@ class Part:
     number: int
     checksum: int
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave behind what E-steps keep beside the rows when a chunk moves."""
+        return Part, (Rows(self.rows.x, self.rows.weights, self.rows.numbers), self.number, self.checksum)
+
     def __sizeof__(self) -> int:
         """Return the bytes of the rows: by them Dask decides what to move and when to spill."""
         return int(self.rows.x.nbytes) + (0 if self.rows.weights is None else int(self.rows.weights.nbytes))

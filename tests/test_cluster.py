@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pickle
 import signal
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import emlib.starts
 from emlib import Gaussian, GaussianMixture, Iteration, Mixture, em
-from emlib.cluster import ClusterRows
+from emlib.cluster import ClusterRows, Part
 from emlib.rows import extremes
 from tests.problems import Array, make_problem
 
@@ -117,6 +118,18 @@ def test_an_impossible_row_is_named_with_its_chunk() -> None:
     start = type(problem.start)(problem.start.weights, type(problem.start.components)(np.zeros((2, 1))))
     with pytest.raises(ValueError, match="in chunk 1 of the Dask collection: row 1 has log density -inf"):
         problem.model.e_step(start, rows)
+
+
+def test_a_chunk_that_moves_leaves_its_notes_behind() -> None:
+    problem = make_problem("gaussian-full", 8, dim=2, n_components=2, weighted=False)
+    part = Part(problem.model.prepare(problem.x), 3, 7)
+    problem.model.e_step(problem.start, part.rows)
+    moved = pickle.loads(pickle.dumps(part))
+    assert part.rows.memo
+    assert not moved.rows.memo
+    assert (moved.number, moved.checksum) == (3, 7)
+    assert_array_equal(moved.rows.x, problem.x)
+    assert sys.getsizeof(part) >= problem.x.nbytes
 
 
 def test_a_lost_or_altered_chunk_is_not_passed_over() -> None:

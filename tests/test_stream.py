@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +111,21 @@ def test_a_source_must_give_equal_rows_again() -> None:
     with pytest.raises(ValueError, match="rows with sum of squares .* at first and .* now"):
         list(rows.chunks())
     assert sum(len(part) for part, _ in rows.chunks()) == 30
+
+
+def test_memory_does_not_grow_with_the_rows() -> None:
+    model = Mixture(Gaussian())
+    start = make_problem("gaussian-full", 6, dim=2, n_components=2).start
+    peaks = []
+    for n_chunks in (2, 40):
+        chunks = partial(map, lambda seed: np.random.default_rng(seed).normal(size=(5000, 2)), range(n_chunks))
+        em(model, chunks, start, tol=0, max_iter=1)
+        tracemalloc.start()
+        em(model, chunks, start, tol=0, max_iter=1)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.1 * peaks[0]
+    assert peaks[1] < 4 * 2**20
 
 
 def test_weights_of_a_source_come_with_its_chunks() -> None:

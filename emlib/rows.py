@@ -25,7 +25,7 @@ class Rows:
         The rows, finite; float64, or float32 where that was kept: `chunks` gives float64 always.
     weights : ndarray of shape (n,) or None
         Their weights, positive; None means one each.
-    numbers : ndarray of int, shape (n,), or None
+    numbers : ndarray of int, shape (n,), range or None
         Where each row stood in the data; None where no row was left out.
     memo : dict
         What a family worked out about these rows once and reads again in every E-step.
@@ -33,7 +33,7 @@ class Rows:
 
     x: FloatArray
     weights: FloatArray | None = None
-    numbers: IntArray | None = None
+    numbers: IntArray | range | None = None
     memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     def number(self, row: int) -> int:

@@ -108,7 +108,7 @@ def test_a_source_must_give_the_same_rows_again() -> None:
 def test_a_source_must_give_equal_rows_again() -> None:
     x = np.random.default_rng(0).normal(size=(30, 1))
     rows = Stream(iter([[x], [x + 1e-8 * (np.arange(30)[:, None] == 7)], [x[:13], x[13:]]]).__next__)
-    with pytest.raises(ValueError, match="rows with sum of squares .* at first and .* now"):
+    with pytest.raises(ValueError, match=r"rows with sum of squares .* at first and .* now"):
         list(rows.chunks())
     assert sum(len(part) for part, _ in rows.chunks()) == 30
 

@@ -8,6 +8,10 @@ NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 EXECUTED := $(NOTEBOOKS:notebooks/%.ipynb=.make/%.executed)
 # Everything a notebook's outputs depend on beside its own text.
 SOURCES := $(shell find emlib -name '*.py' -o -name '*.csv' -o -name '*.toml') .jupyter/nbconvert.json
+BOOK := .make/book
+# What the book is made of beside notebooks, figures and the package.
+PAGES := README.md CONTRIBUTING.md CITATION.cff pyproject.toml $(wildcard docs/*.py docs/*.bib docs/_static/*)
+REPORT := .make/report.pdf
 # Which notebooks `make notebooks` runs: NB=01_em_on_old_faithful for one.
 NB ?= $(NOTEBOOKS)
 CHOSEN = $(basename $(notdir $(NB)))
@@ -22,8 +26,8 @@ LOCKFLAGS ?=
 .NOTPARALLEL:  # notebooks share figures/manifest.json
 
 .PHONY: all
-all: .make/figures.checked .make/ledger.checked ## Set up, run the notebooks that changed, check figures and ledger (the main job)
-	@echo "Notebooks and figures/ are up to date ('make notebooks' runs them all again)."
+all: .make/figures.checked .make/ledger.checked .make/book.built ## Set up, run the notebooks that changed, check figures and ledger, build the book (the main job)
+	@echo "Notebooks, figures/ and $(BOOK)/index.html are up to date ('make notebooks' runs the notebooks again)."
 
 .PHONY: setup
 setup: $(READY) ## Make the virtual environment .venv from requirements.lock
@@ -67,6 +71,26 @@ notebooks: $(READY) ## Run all notebooks again, or one: make notebooks NB=01_em_
 	@$(MAKE) --no-print-directory $(CHOSEN:%=.make/%.executed)
 	@$(PY) -m emlib figures
 
+.PHONY: book
+book: .make/book.built ## Build the web book from the executed notebooks
+	@echo "The book is in $(CURDIR)/$(BOOK)/index.html; a browser opens it as a file."
+
+# From nothing each time, warnings as errors: the same sources give the same bytes.
+.make/book.built: .make/figures.checked .make/ledger.checked $(PAGES) $(READY)
+	@echo "Building the book (half a minute) ..."
+	@rm -rf $(BOOK)
+	@$(PY) docs/pages.py .make/book-source
+	@$(PY) -m sphinx -W --keep-going -q -E -b html -c docs -d .make/book-doctrees .make/book-source $(BOOK)
+	@touch $@
+
+.PHONY: report
+report: $(REPORT) ## Set notebooks, ledger and bibliography as one PDF and say where it is
+	@echo "The report is $(CURDIR)/$(REPORT)."
+
+$(REPORT): .make/figures.checked .make/ledger.checked $(wildcard docs/report.* docs/tables.py docs/references.bib) $(READY)
+	@echo "Setting the report (half a minute) ..."
+	@$(PY) docs/report.py $@
+
 # By file: the cells of a notebook belong to one kernel.
 SHARED := -n $(WORKERS) --dist loadfile
 
@@ -77,6 +101,10 @@ test: $(READY) ## Run the tests with the coverage gate, then compare every noteb
 	@$(PY) -m pytest $(SHARED) --cov=emlib --cov-fail-under=95 $(PYTESTFLAGS)
 	@$(PY) -m pytest $(SHARED) --nbval --nbval-current-env --nbval-cell-timeout=120 $(PYTESTFLAGS) notebooks
 
+.PHONY: test-book
+test-book: .make/book.built ## Build the book and read every page of it in Chromium
+	@BOOK=$(BOOK) $(PY) -m pytest $(PYTESTFLAGS) docs/tests
+
 .PHONY: lint
 lint: $(READY) ## Check style (notebooks too) and types
 	@$(PY) -m ruff check
@@ -84,8 +112,8 @@ lint: $(READY) ## Check style (notebooks too) and types
 	@$(PY) -m mypy
 
 .PHONY: lab
-lab: $(READY) ## Open the notebooks in JupyterLab
-	@$(PY) -m jupyterlab notebooks
+lab: $(READY) ## Open JupyterLab at the reading guide
+	@$(PY) -m jupyterlab --LabApp.default_url=/lab/tree/notebooks/00_reading_guide.ipynb
 
 .PHONY: lock
 lock: .make/uv/bin/uv ## Bring requirements.lock up to pyproject.toml; LOCKFLAGS=--upgrade takes the newest of everything
@@ -103,4 +131,4 @@ clean: ## Remove the virtual environment, stamps and caches
 
 .PHONY: help
 help: ## List what make can do
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1|\2/' | awk -F'|' '{ printf "make %-10s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{ printf "make %-10s %s\n", $$1, $$2 }'

@@ -10,7 +10,7 @@ from typing import cast
 # Name of the command: its module, which has ``main(arguments: list[str]) -> int``, and one line of help.
 COMMANDS = {
     "verify": ("emlib.proof.cli", "check an identity of matrices, or a file of them"),
-    "figures": ("emlib.figures", "check the files in figures/ against their manifest"),
+    "figures": ("emlib.gallery", "check the files in figures/, or redraw figures for a paper"),
     "ledger": ("emlib.ledger.cli", "list the claims of the note with their evidence"),
 }
 

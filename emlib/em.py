@@ -140,8 +140,9 @@ class EMMap(Generic[Theta, Stats]):
             With the objective at `theta`.
         """
         self.e_steps += 1
-        stats, log_likelihood = self.model.e_step(theta, self.data)
-        return Point(theta, stats, log_likelihood, log_likelihood + self.log_prior(theta))
+        stats, value = self.model.e_step(theta, self.data)
+        log_likelihood = float(value)
+        return Point(theta, stats, log_likelihood, log_likelihood + float(self.log_prior(theta)))
 
     def m_step(self, point: Point[Theta, Stats]) -> Theta:
         """Do the M-step from a point.

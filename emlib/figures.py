@@ -2,17 +2,22 @@
 
 A saved figure is five things: ``NAME.pdf``, ``NAME.svg`` and ``NAME.png``, the same bytes wherever the same
 matplotlib draws the same numbers; ``NAME.json``, the numbers; and an entry in ``manifest.json`` with the caption,
-the text for readers who cannot see the picture, and the hash of each file. Matplotlib is imported when first used.
+the text for readers who cannot see the picture, the size, and the hash of each file. Matplotlib is imported when
+first used.
+
+With ``EMLIB_FIGURES=check`` in the environment nothing is written: :func:`save` draws as ever and raises if one byte
+differs from what the manifest holds. The tests run the notebooks so.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import io
 import json
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,10 +30,12 @@ if TYPE_CHECKING:
 
     from emlib._types import FloatArray
 
-__all__ = ["Problem", "blend", "check", "ellipse", "rounded", "save", "style"]
+__all__ = ["Problem", "blend", "check", "diverted", "ellipse", "rounded", "save", "style"]
 
 MANIFEST = "manifest.json"
 NAME = re.compile(r"[a-z0-9]+([_-][a-z0-9]+)*")
+MODE = "EMLIB_FIGURES"  # environment variable: unset or empty to write, "check" to compare
+FONT_SIZE = 9.0  # points
 SIGNIFICANT_DIGITS = 6  # the last bits of a float64 depend on the processor; six digits do not
 
 # What a writer would stamp on a file: the time, the versions of programs.
@@ -61,7 +68,7 @@ def style() -> None:
             "figure.dpi": 100,
             "figure.figsize": (6.3, 3.9),
             "font.family": "DejaVu Sans",  # comes with matplotlib, as does its mathematics
-            "font.size": 9,
+            "font.size": FONT_SIZE,
             "image.cmap": "cividis",
             "legend.edgecolor": "none",
             "lines.linewidth": 1.5,
@@ -176,7 +183,8 @@ def save(
         If `fig` is no matplotlib figure, or `data` no mapping.
     ValueError
         If the name is not of the form above, the caption or the text is empty, there is no data, an array is empty or
-        holds what is not a finite real number, or the manifest in the folder cannot be read.
+        holds what is not a finite real number, or the manifest in the folder cannot be read; and, when the environment
+        says ``EMLIB_FIGURES=check``, if the figure is not the one of the manifest.
     """
     from matplotlib.figure import Figure
 
@@ -191,22 +199,60 @@ def save(
     for field, text in (("caption", caption), ("alt", alt)):
         if not text.strip():
             raise ValueError(f"figure {name!r}: {field} is empty; say in words what the figure shows")
-    files = {"json": _numbers(name, data), **_pictures(fig)}
-
-    folder = _default_folder() if folder is None else Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    manifest = _read_manifest(folder)
-    for extension, content in files.items():
-        (folder / f"{name}.{extension}").write_bytes(content)
+    numbers = _numbers(name, data)
+    if _receiver is not None:
+        _receiver(fig, name)
+        return
+    files = {"json": numbers, **pictures(fig)}
     hashes = {extension: _sha256(content) for extension, content in files.items()}
-    manifest[name] = {
+    entry = {
         "alt": alt.strip(),
         "caption": caption.strip(),
         "data_sha256": hashes.pop("json"),
         "files": hashes,
+        "size_inches": [round(float(side), 4) for side in fig.get_size_inches()],
     }
-    text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    (folder / MANIFEST).write_text(text, encoding="utf-8")
+
+    folder = default_folder() if folder is None else Path(folder)
+    mode = os.environ.get(MODE, "")
+    if mode not in ("", "check"):
+        raise ValueError(f"the environment variable {MODE} must be empty or 'check', got {mode!r}")
+    manifest = read_manifest(folder)
+    stored = manifest.get(name, {})
+    if mode == "check":
+        _compare(name, entry, stored)
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    for extension, content in files.items():
+        (folder / f"{name}.{extension}").write_bytes(content)
+    # Where the figure comes from is not known here; `python -m emlib figures` writes it.
+    manifest[name] = entry | {key: stored[key] for key in ("source",) if key in stored}
+    write_manifest(folder, manifest)
+
+
+@contextmanager
+def diverted(receiver: Callable[[Figure, str], None]) -> Iterator[None]:
+    """Hand the figures that :func:`save` is given to a function; nothing is written.
+
+    Parameters
+    ----------
+    receiver : callable
+        Called with the figure and its name.
+
+    Yields
+    ------
+    None
+        For the time of the ``with`` block.
+    """
+    global _receiver
+    before, _receiver = _receiver, receiver
+    try:
+        yield
+    finally:
+        _receiver = before
+
+
+_receiver: Callable[[Figure, str], None] | None = None
 
 
 class Problem(NamedTuple):
@@ -245,47 +291,12 @@ def check(folder: str | Path) -> list[Problem]:
     folder = Path(folder)
     if not (folder / MANIFEST).is_file():
         raise ValueError(f"there is no {MANIFEST} in {folder}; `make notebooks` draws the figures and writes it")
-    manifest = _read_manifest(folder)
+    manifest = read_manifest(folder)
     known = {MANIFEST} | {f"{name}.{extension}" for name in manifest for extension in ("json", *UNSTAMPED)}
     problems = [problem for name, entry in manifest.items() for problem in _check_figure(folder, name, entry)]
     strays = sorted(path.name for path in folder.iterdir() if path.name not in known)
     problems += [Problem(stray, "belongs to no figure of the manifest; remove it") for stray in strays]
     return sorted(problems)
-
-
-def main(arguments: list[str]) -> int:
-    """Run ``python -m emlib figures``: print each figure with its caption and state.
-
-    Parameters
-    ----------
-    arguments : list of str
-        What stands after ``figures`` on the command line: optionally a folder.
-
-    Returns
-    -------
-    int
-        0 when every figure is as the manifest says, 1 otherwise.
-    """
-    parser = argparse.ArgumentParser(
-        prog="python -m emlib figures",
-        description="Check the files in figures/ against their manifest.",
-        formatter_class=lambda prog: argparse.HelpFormatter(prog, width=80),
-    )
-    parser.add_argument("folder", nargs="?", type=Path, help="default: figures/ of this repository")
-    folder = parser.parse_args(arguments).folder or _default_folder()
-    try:
-        problems = check(folder)
-    except ValueError as error:
-        print(f"problem: {error}")
-        return 1
-    manifest = _read_manifest(folder)
-    wrong = {problem.name for problem in problems}
-    for name in sorted(set(manifest) - wrong):
-        print(f"ok: {name}: {manifest[name]['caption']}")
-    for problem in problems:
-        print(f"problem: {problem.name}: {problem.text}")
-    print(f"figures in the manifest: {len(manifest)}, problems: {len(problems)}")
-    return 1 if problems else 0
 
 
 def _numbers(name: str, data: Mapping[str, ArrayLike]) -> bytes:
@@ -318,22 +329,55 @@ def _rounded(array: np.ndarray[Any, Any]) -> Any:
     return np.array(rounded).reshape(array.shape).tolist()
 
 
-def _pictures(fig: Figure) -> dict[str, bytes]:
-    """Return the figure in each format, without a stamp of time or program."""
+def _compare(name: str, drawn: dict[str, Any], stored: dict[str, Any]) -> None:
+    """Raise if a figure was drawn otherwise than the manifest says."""
+    if not stored:
+        raise ValueError(f"figure {name!r} is not in {MANIFEST}; `make notebooks` writes it")
+    different = [key for key in drawn if key != "files" and drawn[key] != stored.get(key)]
+    kept = stored.get("files", {})
+    different += [extension for extension, sha256 in drawn["files"].items() if sha256 != kept.get(extension)]
+    if different:
+        raise ValueError(
+            f"figure {name!r} was drawn otherwise than {MANIFEST} says: {', '.join(different)} differ; "
+            "after `make notebooks`, look at what changed in figures/"
+        )
+
+
+def pictures(fig: Figure, extensions: Iterable[str] = tuple(UNSTAMPED)) -> dict[str, bytes]:
+    """Return a figure in each format, without a stamp of time or program.
+
+    Parameters
+    ----------
+    fig : matplotlib.figure.Figure
+        The figure.
+    extensions : iterable of str
+        Of ``pdf``, ``svg`` and ``png``.
+
+    Returns
+    -------
+    dict of str to bytes
+        The contents of the files by extension; fonts are in the PDF as TrueType.
+    """
     import matplotlib
 
-    pictures = {}
+    contents = {}
     with matplotlib.rc_context():
         style()
-        for extension, metadata in UNSTAMPED.items():
+        for extension in extensions:
             buffer = io.BytesIO()
-            fig.savefig(buffer, format=extension, metadata=metadata)
-            pictures[extension] = buffer.getvalue()
-    return pictures
+            fig.savefig(buffer, format=extension, metadata=UNSTAMPED[extension])
+            contents[extension] = buffer.getvalue()
+    return contents
 
 
-def _default_folder() -> Path:
-    """Return the figures folder of the repository around the working directory, else one inside it."""
+def default_folder() -> Path:
+    """Return the figures folder of the repository around the working directory, else one inside it.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder, which need not exist.
+    """
     here = Path.cwd()
     for parent in (here, *here.parents):
         if (parent / "pyproject.toml").is_file() and (parent / "figures").is_dir():
@@ -341,8 +385,24 @@ def _default_folder() -> Path:
     return here / "figures"
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    """Return the manifest of a folder, empty if there is none."""
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a folder.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        A folder of figures.
+
+    Returns
+    -------
+    dict
+        From names to entries; empty if there is no manifest.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read.
+    """
     path = folder / MANIFEST
     if not path.exists():
         return {}
@@ -355,11 +415,25 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
+def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    """Write the manifest of a folder, in the order of the names.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        A folder of figures.
+    manifest : dict
+        From names to entries.
+    """
+    text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
+
+
 def _check_figure(folder: Path, name: str, entry: dict[str, Any]) -> list[Problem]:
     """Return what is wrong with one figure."""
     problems = [
         Problem(name, f"the manifest has no {field}; run `make notebooks`")
-        for field in ("caption", "alt")
+        for field in ("caption", "alt", "size_inches")
         if not entry.get(field)
     ]
     hashes = {"json": entry.get("data_sha256")}

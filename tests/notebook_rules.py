@@ -23,6 +23,7 @@ MARKER = re.compile(r"#.*\b(NBVAL_\w+|PYTEST_VALIDATE_IGNORE_OUTPUT)")
 MARKER_TAGS = re.compile(r"nbval|raises-exception|skip-execution")
 LINK = re.compile(r"\]\(([^)\s#]+)(?:#[^)\s]*)?\)")
 MEMORY_ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
+EMBEDDED = re.compile(r"base64,[A-Za-z0-9+/=]+")  # letters of a picture, which may spell anything
 ABSOLUTE_PATH = re.compile(r"""(?:^|[\s'"(=])(/[\w.-]+/[\w.-]+|[A-Z]:\\\w+)""", re.MULTILINE)
 
 
@@ -47,7 +48,7 @@ def where(cell: Cell) -> str:
 def printed(output: dict[str, Any]) -> str:
     """Return all that an output says in words: a stream, or its text, LaTeX and HTML."""
     parts = [output.get("text", ""), *(v for k, v in output.get("data", {}).items() if k.startswith("text/"))]
-    return "\n".join("".join(part) for part in parts)
+    return EMBEDDED.sub("", "\n".join("".join(part) for part in parts))
 
 
 def starts_with_a_title(notebook: Notebook) -> list[str]:

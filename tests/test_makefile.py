@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+BOOK = ["docs/pages.py .make/book-source", "-m sphinx .make/book"]
+CHECKS = ["-m emlib figures", "-m emlib ledger --missing", *BOOK]
 RECORDER = '#!/bin/sh\necho "$*" >> calls.txt\n'
 
 
@@ -34,6 +36,11 @@ def tree(tmp_path: Path) -> Path:
         "emlib/em.py",
         "notebooks/00_a.ipynb",
         "notebooks/01_b.ipynb",
+        "docs/pages.py",
+        "README.md",
+        "CONTRIBUTING.md",
+        "CITATION.cff",
+        "pyproject.toml",
     ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
@@ -49,11 +56,12 @@ def make(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def calls(tree: Path) -> list[str]:
-    """Return what python was asked to do since the last look: notebooks by name, other modules by module."""
+    """Return what python was asked to do since the last look: notebooks by name, the book by its folder, the rest whole."""
     log = tree / "calls.txt"
     lines = log.read_text().splitlines() if log.exists() else []
     log.unlink(missing_ok=True)
-    return [re.sub(r"^-m nbconvert .*/(\w+)\.ipynb$", r"\1", line) for line in lines]
+    lines = [re.sub(r"^-m nbconvert .*/(\w+)\.ipynb$", r"\1", line) for line in lines]
+    return [re.sub(r"^-m sphinx .* (\S+)$", r"-m sphinx \1", line) for line in lines]
 
 
 def age(tree: Path) -> None:
@@ -65,7 +73,7 @@ def age(tree: Path) -> None:
 
 def test_make_runs_the_notebooks_once_and_a_second_make_does_nothing(tree: Path) -> None:
     assert make(tree).returncode == 0
-    assert calls(tree) == ["00_a", "01_b", "-m emlib figures", "-m emlib ledger --missing"]
+    assert calls(tree) == ["00_a", "01_b", *CHECKS]
     again = make(tree)
     assert again.returncode == 0
     assert calls(tree) == []
@@ -76,11 +84,13 @@ def test_make_runs_the_notebooks_once_and_a_second_make_does_nothing(tree: Path)
 @pytest.mark.parametrize(
     ("changed", "expected"),
     [
-        ("notebooks/01_b.ipynb", ["01_b", "-m emlib figures", "-m emlib ledger --missing"]),
-        ("emlib/em.py", ["00_a", "01_b", "-m emlib figures", "-m emlib ledger --missing"]),
-        (".jupyter/nbconvert.json", ["00_a", "01_b", "-m emlib figures", "-m emlib ledger --missing"]),
-        (".venv/ready", ["00_a", "01_b", "-m emlib figures", "-m emlib ledger --missing"]),
-        ("figures/a.png", ["-m emlib figures"]),
+        ("notebooks/01_b.ipynb", ["01_b", *CHECKS]),
+        ("emlib/em.py", ["00_a", "01_b", *CHECKS]),
+        (".jupyter/nbconvert.json", ["00_a", "01_b", *CHECKS]),
+        (".venv/ready", ["00_a", "01_b", *CHECKS]),
+        ("figures/a.png", ["-m emlib figures", *BOOK]),
+        ("docs/pages.py", BOOK),
+        ("README.md", BOOK),
     ],
 )
 def test_make_runs_again_what_depends_on_a_change(changed: str, expected: list[str], tree: Path) -> None:
@@ -97,7 +107,7 @@ def test_a_notebook_that_fails_stops_make_and_is_run_again(tree: Path) -> None:
     assert make(tree).returncode != 0
     script(tree / ".venv/bin/python", RECORDER)
     assert make(tree).returncode == 0
-    assert calls(tree) == ["00_a", "01_b", "-m emlib figures", "-m emlib ledger --missing"]
+    assert calls(tree) == ["00_a", "01_b", *CHECKS]
 
 
 @pytest.mark.parametrize("name", ["01_b", "01_b.ipynb", "notebooks/01_b.ipynb"])
@@ -136,7 +146,39 @@ def test_test_runs_the_gate_and_then_nbval_on_all_notebooks(tree: Path) -> None:
     assert notebooks.endswith(" notebooks")
 
 
+def test_report_says_where_it_is_and_is_set_again_when_a_figure_changes(tree: Path) -> None:
+    assert f"{tree}/.make/report.pdf" in make(tree, "report").stdout
+    checks = [call for call in CHECKS if call not in BOOK]
+    assert calls(tree) == ["00_a", "01_b", *checks, "docs/report.py .make/report.pdf"]
+    (tree / ".make/report.pdf").touch()
+    age(tree)
+    assert make(tree, "report").returncode == 0
+    assert calls(tree) == []
+    (tree / "figures/a.png").touch()
+    assert make(tree, "report").returncode == 0
+    assert calls(tree) == ["-m emlib figures", "docs/report.py .make/report.pdf"]
+
+
+def test_book_says_where_it_is_and_test_book_builds_it_first(tree: Path) -> None:
+    assert f"{tree}/.make/book/index.html" in make(tree, "book").stdout
+    assert calls(tree) == ["00_a", "01_b", *CHECKS]
+    age(tree)
+    (tree / "docs/pages.py").touch()
+    assert make(tree, "test-book").returncode == 0
+    assert calls(tree) == [*BOOK, "-m pytest docs/tests"]
+
+
+def test_lab_opens_the_reading_guide_with_the_figures_in_reach(tree: Path) -> None:
+    assert make(tree, "lab").returncode == 0
+    [call] = calls(tree)
+    options = dict(
+        re.findall(r"--([\w.]+)=(\S+)", call)
+    )  # no folder is named: the root is the repository, with figures/
+    assert options.keys() == {"LabApp.default_url"}
+    assert (ROOT / options["LabApp.default_url"].removeprefix("/lab/tree/")).exists()
+
+
 def test_help_lists_every_target(tree: Path) -> None:
-    targets = re.findall(r"^\.PHONY: (\w+)$", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    targets = re.findall(r"^\.PHONY: ([\w-]+)$", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
     listed = [line.split()[1] for line in make(tree, "help").stdout.splitlines()]
     assert listed == targets

@@ -22,12 +22,13 @@ from tests import notebook_rules
 from tests.notebook_rules import KERNELSPEC, Notebook
 
 ROOT = Path(__file__).parents[1]
-NUMBER, FORMULA, PICTURE = 1, 2, 3  # the sample's code cells; cell 0 is the title
+NUMBER, FORMULA, PICTURE, FRAME = 1, 2, 3, 4  # the sample's code cells; cell 0 is the title
 SOURCES = (
     "print(f'{2 / 3:.4f}', flush=True)  # sent by itself, as after a pause\nprint('the end')",
     "import sympy as sp\n\nsp.sqrt(sp.Symbol('alpha'))",
     "from matplotlib import pyplot as plt\n\nfrom emlib import figures\n\nfigures.style()\nfig, ax = plt.subplots()\n"
     "ax.plot([0, 1])\nfigures.save(fig, 'sample', data={'y': [0, 1]}, caption='A line.', alt='It rises.')",
+    "from IPython.display import HTML\n\nHTML('<img src=\"data:image/png;base64,QUJD\"> one')",
 )
 
 
@@ -107,18 +108,26 @@ def alter_one_pixel(notebook: Notebook) -> None:
     data["image/png"] = base64.b64encode(buffer.getvalue()).decode()
 
 
+def alter_frame(notebook: Notebook) -> None:
+    [output] = notebook["cells"][FRAME]["outputs"]
+    [html] = output["data"]["text/html"]
+    assert "QUJD" in html
+    output["data"]["text/html"] = [html.replace("QUJD", "QUJE")]
+
+
 def test_an_altered_number_formula_and_picture_each_fail(notebook: Notebook, tmp_path: Path) -> None:
     altered = deepcopy(notebook)
-    for alter in (alter_number, alter_formula, alter_one_pixel):
+    for alter in (alter_number, alter_formula, alter_one_pixel, alter_frame):
         alter(altered)
     run = nbval(tmp_path, {"altered": altered, "intact": notebook})
     assert run.returncode == 1, run.stdout + run.stderr
     results = re.findall(r"^(\w+)::ipynb::Cell \d (PASSED|FAILED)", run.stdout, flags=re.MULTILINE)
-    assert results == [("altered", "FAILED")] * 3 + [("intact", "PASSED")] * 3
+    assert results == [("altered", "FAILED")] * 4 + [("intact", "PASSED")] * 4
 
 
 def test_pictures_can_be_left_out_for_another_matplotlib(notebook: Notebook, tmp_path: Path) -> None:
     alter_one_pixel(notebook)
+    alter_frame(notebook)
     run = nbval(tmp_path, {"altered": notebook}, "--no-compare-images")
     assert run.returncode == 0, run.stdout
-    assert "3 passed" in run.stdout
+    assert "4 passed" in run.stdout

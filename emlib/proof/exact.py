@@ -1,7 +1,7 @@
 """Checks in exact arithmetic at random points, for sizes at which symbols are out of reach.
 
 By Schwartz and Zippel, a polynomial of total degree d that is not zero vanishes at a point drawn
-uniformly from S^m with probability at most d / |S|. So a false identity is caught at one point of
+uniformly from S^m with probability at most ``d / |S|``. So a false identity is caught at one point of
 61-bit integers with near certainty. A rational identity counts after clearing denominators.
 """
 

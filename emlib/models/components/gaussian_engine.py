@@ -7,25 +7,24 @@ scikit-learn's own error where that is larger (``benchmarks/accuracy.py`` has th
 
 **Features.** The log density of a Gaussian is linear in (1, z_i, z_i z_j), and these products are also all that an
 M-step sums. So an E-step is two matrix products a chunk of rows, and a few passes over (M, n) arrays between them. A
-component costs (d + 1)(d + 2) multiplications a row, and everything else in NumPy is cheap beside the memory it
-touches. What makes it quick, and what each gains (ns a row without it; with all of them 26 for d = 4, M = 8 and 200
-for d = 16, M = 16, scikit-learn 560 and 1,860):
+component costs (d + 1)(d + 2) multiplications a row. What makes it quick, in ns a row measured on one core with
+AVX-512; all together 25 for d = 4, M = 8 and 200 for d = 16, M = 16, of scikit-learn's 550 and 1,900:
 
-* Chunks whose arrays stay in the core's own cache, in products small enough for OpenBLAS to leave out packing and
-  threads. CACHE and SMALL_PRODUCT: half of the one 32; products four times larger, 16 x 16, 10 more.
-* Products of columns by whole shifts, z_i z_(i + k), into rows of one array (``Products.fill``): d // 2 + 1 calls.
+* Chunks whose arrays stay in the core's own cache (CACHE: 32 in place of 26 with chunks of a third of the size), in
+  products small enough for OpenBLAS to leave out packing and threads (SMALL_PRODUCT: 270 to 300 in place of 260).
+* Products of columns by whole shifts, z_i z_(i + k), into rows of one array: d // 2 + 1 calls of NumPy a chunk.
 * No maximum a row: all log densities are taken relative to the highest peak of any component, so their exponentials
   cannot overflow. A chunk with a row far from all components (FAINT) is done again with a maximum.
-* Exponentials of numbers below -600 are clipped there. Denormal numbers take a hundred times longer, and well
-  separated components would be full of them. What the clip adds to a mass is below 1e-120 a row; where a whole
-  component has as little (LOST) the other form is used.
-* Aligned arrays, used again by each chunk and each iteration, and for little data the features themselves.
-* With many features the second product is quicker with the responsibilities transposed (WIDE: 46 of 250).
+* Exponentials of numbers below LOWEST are clipped there: denormal numbers are many times slower, and well separated
+  components would be full of them. What the clip adds to a mass is below 1e-120 a row; where a whole component has
+  as little (LOST) the other form is used. Looking whether there is anything to clip takes 1, clipping always 4.
+* Aligned arrays, used again by each chunk and each iteration; for little data the features themselves are kept.
+* With many features the second product is quicker with the responsibilities transposed (WIDE: 200 in place of 260).
 
 Raw products would cancel: at a million standard deviations from the origin nothing is left of them. z are the rows in
 the coordinates of a :class:`~emlib.frame.Frame`, centered and whitened by one affine map for all. What is left is a
 component much smaller than the whole or far out in it, for which rounding errors are amplified by about
-|(1, z)|^2 / (its smallest variance); above MOST the other form takes over.
+``|(1, z)|^2 / (its smallest variance)``; above MOST the other form takes over.
 
 **Whitening.** y = L^-1 (x - mean), component by component, subtracting first, so that nothing is lost for components
 any number of their standard deviations apart. All components in one batch, block by block of the triangle: half of

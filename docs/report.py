@@ -1,0 +1,234 @@
+"""Set the executed notebooks as one PDF: pandoc turns their Markdown into Typst, Typst sets the pages.
+
+Run it as ``python docs/report.py FILE.pdf`` from the top of the repository; ``make report`` does. The same notebooks
+give the same bytes: no date is stamped and only the fonts inside Typst are used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pypandoc
+import typst
+
+import emlib
+from docs.tables import table
+from emlib.ledger import read
+from emlib.ledger.report import Report
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = ROOT / "notebooks"
+FIGURES = ROOT / "figures"
+REFERENCES = Path(__file__).with_name("references.bib")
+TEMPLATE = Path(__file__).with_name("report.typ")
+
+# Jupyter's Markdown, with raw pieces of Typst and names for headings.
+# With many "columns" pandoc leaves the widths of tables to Typst.
+MARKDOWN = "commonmark_x-smart"
+OPTIONS = ("--wrap=none", "--columns=10000", "--fail-if-warnings")
+
+DISPLAYED = re.compile(r"(?m)^(?P<margin>[ \t>]*)\$\$(?P<body>.+?)\$\$", re.DOTALL)
+TAG = re.compile(r"\\tag\{([^}]*)\}")
+ANCHOR = re.compile(r'(?m)^[ \t>]*<a id="[^"]*"></a>[ \t>]*\n')
+LINK = re.compile(r"\]\((?:(?P<number>\d\d)_\w+\.ipynb)?(?P<anchor>#[\w.-]+)?\)")
+SAVED = re.compile(r"""figures\.save\(\s*\w+,\s*["']([\w-]+)["']""")
+
+# What pandoc writes and Typst calls otherwise, or spaces otherwise than TeX.
+CIRCLED = re.compile(r"\b(times|plus|minus|dot)\.circle\b")
+THIN_BACK = "#h(-1em)"  # TeX's \!
+
+
+def raw(text: str, margin: str = "") -> str:
+    """Return a block that reaches Typst as it is, within the list or quotation of the margin."""
+    lines = ["", "```{=typst}", *text.split("\n"), "```", ""]
+    return "\n".join(margin + line for line in lines).replace("\n" + margin + "\n", "\n" + margin.rstrip() + "\n")
+
+
+def equations(text: str) -> str:
+    """Hand the numbers of equations to Typst; pandoc would drop a ``tag``."""
+
+    def displayed(match: re.Match[str]) -> str:
+        margin = match["margin"]
+        # A line that begins with + or - would begin a list.
+        body = " ".join(line.removeprefix(margin).strip() for line in match["body"].splitlines())
+        tag = TAG.search(body)
+        formula = f"{margin}$${TAG.sub('', body)}$$"
+        if tag is None:
+            return formula
+        anchor = f"eq-{tag[1].replace('.', '-')}"
+        return (
+            raw(f'#metadata(none) <{anchor}>\n#numbered("{tag[1]}")[', margin)
+            + "\n"
+            + formula
+            + "\n"
+            + raw("]", margin)
+        )
+
+    return DISPLAYED.sub(displayed, ANCHOR.sub("", text))
+
+
+def links(text: str) -> str:
+    """Point links between notebooks at chapters and equations of the report."""
+
+    def inside(match: re.Match[str]) -> str:
+        if match["anchor"]:
+            return f"]({match['anchor']})"
+        return f"](#chapter-{match['number']})" if match["number"] else match[0]
+
+    return LINK.sub(inside, text)
+
+
+def prose(text: str, chapter: str) -> str:
+    """Return the Markdown of a cell for the report; the first heading names the chapter."""
+    text = links(equations(text))
+    return re.sub(r"\A# (.+)$", rf"# {int(chapter)} \1 {{#chapter-{chapter}}}", text, count=1, flags=re.MULTILINE)
+
+
+def fenced(text: str, language: str = "") -> str:
+    """Return a block of code, fenced by more backticks than it holds."""
+    fence = "`" * max(3, 1 + max(map(len, re.findall(r"`+", text)), default=0))
+    return f"\n\n{fence}{language}\n{text.rstrip()}\n{fence}\n\n"
+
+
+def joined(text: str | list[str]) -> str:
+    """Return a field of a notebook as one string."""
+    return text if isinstance(text, str) else "".join(text)
+
+
+def output(cell: dict[str, Any], stored: dict[str, Any], figures: dict[str, Any]) -> str:
+    """Return one stored output of a code cell."""
+    if stored["output_type"] == "stream":
+        return fenced(joined(stored["text"]), "out")
+    data = stored["data"]
+    if "image/png" in data:
+        return picture(joined(cell["source"]), figures)
+    if "<table" in joined(data.get("text/html", "")):
+        return raw(table(joined(data["text/html"])))
+    if "text/markdown" in data:
+        return "\n\n" + links(equations(joined(data["text/markdown"]))) + "\n\n"
+    if "text/latex" in data:
+        formula = joined(data["text/latex"]).strip().strip("$").removeprefix("\\displaystyle")
+        return f"\n\n$${formula.strip()}$$\n\n"
+    return fenced(joined(data["text/plain"]), "out")
+
+
+def picture(source: str, figures: dict[str, Any]) -> str:
+    """Return the figure that a cell saves, as the vector file with its caption."""
+    name = SAVED.search(source)
+    if name is None:
+        raise ValueError(f"a picture without figures.save: {source[:60]!r}")
+    entry = figures[name[1]]
+    caption, alt = (json.dumps(entry[field], ensure_ascii=False) for field in ("caption", "alt"))
+    return raw(f'#picture("{name[1]}.svg", {caption}, {alt}) <figure-{name[1]}>')
+
+
+def is_plumbing(source: str) -> bool:
+    """Tell whether a cell does nothing but import names and set the style of figures."""
+    return all(
+        isinstance(node, ast.Import | ast.ImportFrom) or ast.unparse(node) == "figures.style()"
+        for node in ast.parse(source).body
+    )
+
+
+def code(source: str, chapter: str, count: int) -> str:
+    """Return a code cell with its number, to which the ledger links."""
+    block = fenced(source, "python")
+    if is_plumbing(source):
+        block = raw("#plumbing[") + block + raw("]")
+    return raw(f"#metadata(none) <cell-{chapter}-{count}>\n#cell-number({count})") + block
+
+
+def chapter(path: Path, figures: dict[str, Any]) -> str:
+    """Return one notebook as Markdown."""
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    pieces = []
+    for cell in notebook["cells"]:
+        text = joined(cell["source"])
+        if cell["cell_type"] == "markdown":
+            pieces.append(prose(text, path.stem[:2]))
+            continue
+        pieces.append(code(text, path.stem[:2], cell["execution_count"]))
+        pieces += [output(cell, stored, figures) for stored in cell["outputs"]]
+    return "\n\n".join(pieces)
+
+
+def appendix(report: Report) -> str:
+    """Return the ledger as a table."""
+    totals = ", ".join(f"{count} {name}" for name, count in report.totals().items())
+    lines = [
+        "# The ledger {#chapter-ledger}",
+        "",
+        f"Every claim, its verdict on the print, how far it was shown and where: {totals}.",
+        raw("#show table: set text(size: 6.5pt)"),
+        "| claim | statement | print | shown for | chapter, cell |",
+        "|---|---|---|---|---|",
+    ]
+    for row in report.rows:
+        place = report.places.get(row.id)
+        where = f"[{place.notebook[:2]}, {place.cell}](#cell-{place.notebook[:2]}-{place.cell})" if place else ""
+        scope = place.scope() if place else "not shown"
+        lines.append(f"| {row.id} | {row.statement} | {row.verdict} | {scope} | {where} |")
+    return "\n".join(lines)
+
+
+def bibliography() -> str:
+    """Return the chapter of references, which Typst sets from the BibTeX file."""
+    return raw(
+        '= Bibliography <chapter-bibliography>\n#bibliography("references.bib", full: true, title: none, style: "apa")'
+    )
+
+
+def markdown(report: Report) -> str:
+    """Return the whole report as Markdown."""
+    figures = json.loads((FIGURES / "manifest.json").read_text(encoding="utf-8"))
+    chapters = [chapter(path, figures) for path in sorted(NOTEBOOKS.glob("*.ipynb"))]
+    return "\n\n".join([*chapters, appendix(report), bibliography()])
+
+
+def abstract(report: Report) -> str:
+    """Return what stands on the first page."""
+    totals = report.totals()
+    return (
+        "Each chapter is a notebook that was run from top to bottom: its prose, its code in full, and what the code "
+        "printed. The small number beside a block of code is that of the cell. The ledger at the end lists "
+        f"{totals['rows']} claims of the note, with the cell that shows each; {totals['discharged']} are shown, "
+        f"{totals['proved']} of them by proof."
+    )
+
+
+def typeset(body: str, report: Report) -> str:
+    """Return the source for Typst: the template, and the body as pandoc wrote it."""
+    template = TEMPLATE.read_text(encoding="utf-8")
+    head = template.replace("VERSION", emlib.__version__).replace("ABSTRACT", abstract(report))
+    return head + CIRCLED.sub(r"\1.o", body).replace(THIN_BACK, "#h(-0.1667em)")
+
+
+def write(target: Path) -> None:
+    """Set the report."""
+    report = read(NOTEBOOKS)
+    body = pypandoc.convert_text(markdown(report), "typst", format=MARKDOWN, extra_args=OPTIONS)
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(FIGURES, Path(folder) / "figures")
+        shutil.copy(REFERENCES, folder)
+        source = Path(folder) / "report.typ"
+        source.write_text(typeset(body, report), encoding="utf-8")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        typst.compile(source, output=target, root=folder, ignore_system_fonts=True)
+
+
+def main() -> None:
+    """Set the report."""
+    parser = argparse.ArgumentParser(description="Set the executed notebooks as one PDF.")
+    parser.add_argument("file", type=Path)
+    write(parser.parse_args().file)
+
+
+if __name__ == "__main__":
+    main()

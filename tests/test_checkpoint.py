@@ -114,9 +114,13 @@ def test_a_kill_while_writing_leaves_the_state_before(tmp_path: Path, monkeypatc
     args, options = (problem.model, problem.x, problem.start), {"tol": 0, "max_iter": 6}
     interrupted(tmp_path / "run", *args, at=3, **options)
     before = (tmp_path / "run").read_bytes()
+    replace_file, calls = Path.replace, []
 
-    def killed(*_: Any) -> None:
-        raise SystemExit
+    def killed(self: Path, target: Path) -> None:
+        calls.append(target)
+        if len(calls) == 2:  # the first writes again what was read
+            raise SystemExit
+        replace_file(self, target)
 
     monkeypatch.setattr(Path, "replace", killed)
     with pytest.raises(SystemExit):

@@ -66,8 +66,8 @@ def published() -> str:
     sure = ", ".join(f"{status[name]} {name}" for name in STATUSES)
     return (
         f"* **{len(hit)} of {len(table)} published results are reproduced** ({numbers} numbers, each within the"
-        " tolerance set for it), [with their sources and how surely we know"
-        f" them](notebooks/18_published_numbers.ipynb): {sure}."
+        " tolerance set for it), [with their sources and how surely we know them]"
+        f"(notebooks/18_published_numbers.ipynb): {sure}."
     )
 
 

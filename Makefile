@@ -111,6 +111,14 @@ lint: $(READY) ## Check style (notebooks too) and types
 	@$(PY) -m ruff format --check
 	@$(PY) -m mypy
 
+# Python that runs the benchmarks: name one of an environment with more packages to compare with. QUICK=1 is a trial run.
+BENCH_PYTHON ?= $(PY)
+QUICK ?=
+
+.PHONY: bench
+bench: $(READY) ## Time emlib beside other packages and write benchmarks/results/; QUICK=1 tries it on small problems
+	@PYTHONPATH=. $(BENCH_PYTHON) -m benchmarks $(if $(QUICK),--quick)
+
 .PHONY: lab
 lab: $(READY) ## Open JupyterLab at the reading guide
 	@$(PY) -m jupyterlab --LabApp.default_url=/lab/tree/notebooks/00_reading_guide.ipynb

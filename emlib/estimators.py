@@ -14,6 +14,7 @@ from emlib.em import EMResult, Status, em
 from emlib.errors import ConvergenceWarning, DegenerateFitWarning
 from emlib.models.components.gaussian import Gaussian, GaussianParameters
 from emlib.models.mixture import Mixture, MixtureParameters
+from emlib.parallel import Parallel, check_n_jobs
 from emlib.rows import Rows, extremes
 from emlib.starts import SEEDINGS, gaussian_start
 from emlib.stream import Stream
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from emlib._types import FloatArray, IntArray
-    from emlib.em import Accelerator
+    from emlib.em import Accelerator, EMModel
     from emlib.priors import Dirichlet, InverseWishart
 
     GaussianMixtureParameters = MixtureParameters[GaussianParameters]
@@ -62,6 +63,10 @@ class GaussianMixture(Estimator):
         Prior on the weights; likewise.
     accelerate : {'quasi-newton', 'squarem'} or Accelerator, optional
         Faster steps over the same EM map (:mod:`emlib.acceleration`). None runs plain EM.
+    n_jobs : int
+        Worker processes that share the E-steps; -1 for one a core; 1 works in this process. Others need joblib
+        (``emlib[parallel]``) and rows in an array or a memmap. They all give the same fit bit for bit, and that of
+        ``n_jobs=1`` but for rounding (:class:`~emlib.parallel.Parallel`).
     random_state : int, Generator, RandomState or None
         Source of the starts. An int gives the same fit every time.
     progress : bool
@@ -122,6 +127,7 @@ class GaussianMixture(Estimator):
         covariance_prior: InverseWishart | None = None,
         weight_prior: Dirichlet | None = None,
         accelerate: str | Accelerator | None = None,
+        n_jobs: int = 1,
         random_state: Any = None,
         progress: bool = False,
         checkpoint: str | Path | None = None,
@@ -139,6 +145,7 @@ class GaussianMixture(Estimator):
         self.covariance_prior = covariance_prior
         self.weight_prior = weight_prior
         self.accelerate = accelerate
+        self.n_jobs = n_jobs
         self.random_state = random_state
         self.progress = progress
         self.checkpoint = checkpoint
@@ -206,6 +213,8 @@ class GaussianMixture(Estimator):
         ------
         ValueError
             If an option or the data are invalid: NaN or inf, too few rows, constant columns, unknown names.
+        ImportError
+            If worker processes are asked for and joblib is not installed.
 
         Warns
         -----
@@ -220,7 +229,11 @@ class GaussianMixture(Estimator):
         model = Mixture(family, weight_prior=self.weight_prior)
         rows = model.prepare(X, sample_weight)
         _check_enough(rows, self.n_components, family)
-        restarts, interrupted = self._run_all(model, family, rows)
+        if self.n_jobs == 1:
+            restarts, interrupted = self._run_all(model, family, rows)
+        else:
+            with Parallel(model, n_jobs=self.n_jobs) as workers:
+                restarts, interrupted = self._run_all(workers, family, rows)
         best = max(restarts, key=lambda run: (run.status is not Status.DEGENERATE, run.objective))
         self.n_features_in_ = rows.dim
         vars(self).pop("feature_names_in_", None)
@@ -241,9 +254,10 @@ class GaussianMixture(Estimator):
                 raise ValueError(f"{name} must be a whole number, at least {least}, got {value!r}")
         if self.init not in SEEDINGS:
             raise ValueError(f"init must be one of {', '.join(SEEDINGS)}, got {self.init!r}")
+        check_n_jobs(self.n_jobs)
 
     def _run_all(
-        self, model: Mixture[GaussianParameters, Any], family: Gaussian, rows: Rows
+        self, model: EMModel[GaussianMixtureParameters, Any], family: Gaussian, rows: Rows
     ) -> tuple[list[EMResult[GaussianMixtureParameters]], bool]:
         """Run EM from each start; an interrupt ends the loop and keeps what was reached."""
         accelerator = by_name(self.accelerate) if isinstance(self.accelerate, str) else self.accelerate

@@ -95,8 +95,8 @@ class CovarianceStructure(ABC):
         """Return the weighted second moment of deviations ``diff`` (d, n): (d, d), or its diagonal (d,)."""
 
     @abstractmethod
-    def outer(self, vectors: FloatArray) -> FloatArray:
-        """Return v v^T for each row of ``vectors`` (M, d), or its diagonal."""
+    def outer(self, left: FloatArray, right: FloatArray) -> FloatArray:
+        """Return u v^T for each row u of ``left`` and v of ``right``, (M, d) both, or its diagonal."""
 
     @abstractmethod
     def column_scatter(self, scatter: FloatArray) -> FloatArray:
@@ -171,8 +171,8 @@ class _Matrices(CovarianceStructure):
         half = diff * np.sqrt(weights)
         return half @ half.T  # NumPy sees one array twice and computes one triangle
 
-    def outer(self, vectors: FloatArray) -> FloatArray:
-        return vectors[:, :, None] * vectors[:, None, :]
+    def outer(self, left: FloatArray, right: FloatArray) -> FloatArray:
+        return left[:, :, None] * right[:, None, :]
 
     def column_scatter(self, scatter: FloatArray) -> FloatArray:
         return np.diagonal(scatter, axis1=1, axis2=2)
@@ -182,9 +182,8 @@ class _Matrices(CovarianceStructure):
         if prior is not None:
             dim = scatter.shape[-1]
             moment, count = moment + prior.scale_matrix(dim), count + prior.dof + dim + 1
-        covariances: FloatArray = moment / count
-        covariances = covariances + covariances.swapaxes(-1, -2)
-        covariances *= 0.5
+        half: FloatArray = moment / (2 * count)
+        covariances: FloatArray = half + half.swapaxes(-1, -2)
         return covariances
 
     def clip(self, covariances: FloatArray, floor: float) -> FloatArray:
@@ -308,8 +307,8 @@ class _Variances(CovarianceStructure):
     def second_moment(self, diff: FloatArray, weights: FloatArray) -> FloatArray:
         return (diff * diff) @ weights
 
-    def outer(self, vectors: FloatArray) -> FloatArray:
-        return vectors**2
+    def outer(self, left: FloatArray, right: FloatArray) -> FloatArray:
+        return left * right
 
     def column_scatter(self, scatter: FloatArray) -> FloatArray:
         return scatter

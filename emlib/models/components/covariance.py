@@ -36,13 +36,18 @@ class Factor:
         Lower Cholesky factors (k, d, d), or standard deviations (M, d) or (M, 1).
     log_det : ndarray of shape (M,)
         Log determinant of each component's covariance.
-    condition : float
-        About the largest condition number of the correlation matrices.
+    smallest : float
+        The smallest entry on the diagonals of the factors: the square root of no variance is less.
     """
 
     roots: FloatArray
     log_det: FloatArray
-    condition: float
+    smallest: float
+
+    @cached_property
+    def condition(self) -> float:
+        """About the largest condition number of the correlation matrices."""
+        return 1.0 if self.roots.ndim == 2 else float(1 / _pivots(self.roots).min())
 
     @cached_property
     def inverse_roots(self) -> FloatArray:
@@ -70,6 +75,12 @@ def diagonals(blocks: FloatArray) -> FloatArray:
         The diagonals.
     """
     return blocks.reshape(len(blocks), -1)[:, :: blocks.shape[-1] + 1]
+
+
+def _pivots(roots: FloatArray) -> FloatArray:
+    """Return the pivots (k, d) of the correlation matrices that go with Cholesky factors of covariances."""
+    pivots: FloatArray = diagonals(roots) ** 2 / np.einsum("kij,kij->ki", roots, roots)
+    return pivots
 
 
 def _correlations(blocks: FloatArray) -> FloatArray:
@@ -195,26 +206,25 @@ class _Matrices(CovarianceStructure):
 
     def factor(self, covariances: FloatArray, n_components: int, dim: int) -> Factor:
         blocks = covariances.reshape(-1, dim, dim)
-        variances = diagonals(blocks)
         try:
             roots: FloatArray = np.linalg.cholesky(blocks).astype(np.float64, copy=False)
         except np.linalg.LinAlgError:
-            self._refuse(~(variances > 0).all(axis=1), "has a variance that is not positive")
+            self._refuse(~(diagonals(blocks) > 0).all(axis=1), "has a variance that is not positive")
             smallest = np.linalg.eigvalsh(_correlations(blocks))[:, 0]
             self._refuse(smallest <= smallest.min(), "has a covariance that is not positive definite")
         of_roots = diagonals(roots)
-        # Those of the correlation matrix: units of the columns then do not touch the condition.
-        pivots = of_roots * of_roots / variances
-        smallest_pivot = np.minimum.reduce(pivots, axis=None)
-        if not smallest_pivot > 16 * dim * EPS:
+        smallest = float(np.minimum.reduce(of_roots, axis=None))
+        singular = 16 * dim * EPS
+        if not smallest * smallest > singular * np.vdot(roots, roots):  # the sum of all variances, quick to have
+            # Pivots of the correlation matrix: units of the columns then do not touch the condition.
             self._refuse(
-                ~(pivots.min(axis=1) > 16 * dim * EPS),
+                ~(_pivots(roots).min(axis=1) > singular),
                 "has a singular covariance: its columns are linearly dependent to rounding",
             )
         log_det = 2 * np.add.reduce(np.log(of_roots), axis=1)
         if self.tied:
             log_det = np.broadcast_to(log_det, (n_components,))
-        return Factor(roots, log_det, float(1 / smallest_pivot))
+        return Factor(roots, log_det, smallest)
 
     def _refuse(self, bad: BoolArray | np.bool_, reason: str) -> None:
         if bad.any():
@@ -353,7 +363,8 @@ class _Variances(CovarianceStructure):
         if bad.any():
             raise DegenerateComponent(int(np.argmax(bad)), "has a variance that is not positive", REMEDY)
         log_det = np.log(variances).sum(axis=1) * (dim if self.spherical else 1)
-        return Factor(np.sqrt(variances), log_det, 1.0)
+        roots = np.sqrt(variances)
+        return Factor(roots, log_det, float(np.minimum.reduce(roots, axis=None)))
 
     def whiten(self, factor: Factor, component: int, diff: FloatArray) -> FloatArray:
         diff /= factor.roots[component][:, None]

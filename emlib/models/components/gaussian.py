@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -335,33 +334,32 @@ class Gaussian:
         covariances = self.structure.estimate(scatter, masses, self.prior)
         if self.covariance_floor is not None:
             covariances = self.structure.clip(covariances, self.covariance_floor)
-        self._refuse_collapsed(means, covariances, scatter, masses)
-        return trusted(
-            GaussianParameters,
-            means=means,
-            covariances=covariances,
-            covariance_type=self.covariance_type,
-            # The cached property is set here, so that a singular matrix is found in the M-step.
-            factor=self.structure.factor(covariances, *means.shape),
-        )
+        try:
+            factor = self.structure.factor(covariances, *means.shape)
+        except (DegenerateComponent, np.linalg.LinAlgError):
+            self._refuse_collapsed(means, covariances, scatter, masses)
+            raise
+        # No resolution exceeds this: a spread is at most the largest deviation plus the reach of the means.
+        bound = 16 * EPS**2 * (2 * np.vdot(factor.roots, factor.roots) + 10 * np.vdot(means, means))
+        if not factor.smallest**2 > bound:  # or something is NaN
+            self._refuse_collapsed(means, covariances, scatter, masses)
+        # The cached property is set here: a singular matrix is found in the M-step, and factorised once.
+        kind = self.covariance_type
+        return trusted(GaussianParameters, means=means, covariances=covariances, covariance_type=kind, factor=factor)
 
     def _refuse_collapsed(
         self, means: FloatArray, covariances: FloatArray, scatter: FloatArray, masses: FloatArray
     ) -> None:
-        """Raise if a variance is at or below the resolution of the data."""
+        """Raise if a number is NaN, or a variance at or below the resolution of the data."""
+        GaussianParameters(means, covariances, self.covariance_type)  # its checks say where the NaN is
         variances = self.structure.variances(covariances, *means.shape)
-        # No resolution (below) exceeds this: a spread is at most the largest deviation plus the reach of the means.
-        largest = math.sqrt(np.vdot(covariances, covariances))  # or more; quicker than the maximum
-        bound = 16 * EPS**2 * (2 * largest + 10 * np.vdot(means, means))
-        if not np.minimum.reduce(variances, axis=None) > bound:  # or something is NaN
-            GaussianParameters(means, covariances, self.covariance_type)  # says so if it is NaN
-            center = masses @ means / masses.sum()
-            total = self.structure.column_scatter(scatter).sum(axis=0) + masses @ (means - center) ** 2
-            spread = np.sqrt(np.maximum(total, 0) / masses.sum())
-            resolution = (4 * EPS * (np.abs(means) + spread)) ** 2
-            collapsed = ~(variances > resolution).all(axis=1)
-            if collapsed.any():
-                raise DegenerateComponent(int(np.argmax(collapsed)), "collapsed: a variance of it fell to zero", REMEDY)
+        center = masses @ means / masses.sum()
+        total = self.structure.column_scatter(scatter).sum(axis=0) + masses @ (means - center) ** 2
+        spread = np.sqrt(np.maximum(total, 0) / masses.sum())
+        resolution = (4 * EPS * (np.abs(means) + spread)) ** 2
+        collapsed = ~(variances > resolution).all(axis=1)
+        if collapsed.any():
+            raise DegenerateComponent(int(np.argmax(collapsed)), "collapsed: a variance of it fell to zero", REMEDY)
 
     def shared_covariances(self, matrix: FloatArray, mass: float, n_components: int) -> FloatArray:
         """Return one covariance matrix repeated for all components, under the prior and the floor.

@@ -42,6 +42,7 @@ import numpy as np
 
 from emlib.frame import frame_of
 from emlib.models.components.gaussian_features import MOST, Products, Squares
+from emlib.rows import CHUNK
 
 if TYPE_CHECKING:
     from emlib._types import FloatArray
@@ -144,8 +145,9 @@ class _Work:
             frame = rows.memo["frame"] = frame_of(rows)
         self.features = features = _features(products, frame, n_components)
         width = features.n_rows + features.dim + n_components + 2
-        most = min(CACHE // (8 * width), SMALL_PRODUCT // (n_components * features.n_features))
-        self.size = min(rows.n, max(64, most // 8 * 8))
+        most = min(CACHE // (8 * width), SMALL_PRODUCT // (n_components * features.n_features), 2 * CHUNK)
+        n_chunks = -(-rows.n // max(64, most // 8 * 8))
+        self.size = min(rows.n, -(-rows.n // (8 * n_chunks)) * 8)  # all of one size, a multiple of 8
         self.keeps = features.n_rows * rows.n * 8 <= KEPT
         self.kept: list[tuple[FloatArray, FloatArray | None]] = []
         self._joint = _aligned(n_components * self.size)

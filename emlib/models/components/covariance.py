@@ -49,11 +49,18 @@ class Factor:
         """About the largest condition number of the correlation matrices."""
         return 1.0 if self.roots.ndim == 2 else float(1 / _pivots(self.roots).min())
 
-    @cached_property
-    def inverse_roots(self) -> FloatArray:
-        """Inverses of the Cholesky factors, lower triangular."""
+    def inverse_roots(self) -> FloatArray | None:
+        """Return the inverses of well conditioned Cholesky factors; None if to multiply by them is not exact enough.
+
+        They are not kept: parameters outlive the E-step.
+        """
+        if self.roots.ndim == 2 or self.condition > STEEP:
+            return None
         lengths = np.sqrt(np.einsum("kij,kij->ki", self.roots, self.roots))  # the units of the columns
-        return np.tril(np.linalg.inv(self.roots / lengths[:, :, None])) / lengths[:, None, :]
+        inverses: FloatArray = np.linalg.inv(self.roots / lengths[:, :, None])
+        inverses *= np.tri(self.roots.shape[-1])
+        inverses /= lengths[:, None, :]
+        return inverses
 
 
 def _blocks(dim: int) -> list[slice]:
@@ -134,8 +141,11 @@ class CovarianceStructure(ABC):
         """Solve L z = diff for one component; ``diff`` is (d, n) and may be overwritten."""
 
     @abstractmethod
-    def whiten_all(self, factor: Factor, diffs: FloatArray, out: FloatArray) -> None:
-        """Solve L z = diff for all components into ``out``; ``diffs`` is (M, d, n) and may be overwritten."""
+    def whiten_all(self, factor: Factor, inverses: FloatArray | None, diffs: FloatArray, out: FloatArray) -> None:
+        """Solve L z = diff for all components into ``out``; ``diffs`` is (M, d, n) and may be overwritten.
+
+        ``inverses`` are what `Factor.inverse_roots` returns.
+        """
 
     @abstractmethod
     def second_moments(self, left: FloatArray, right: FloatArray) -> FloatArray:
@@ -239,12 +249,11 @@ class _Matrices(CovarianceStructure):
         solved: FloatArray = dtrsm(1.0, root.T, diff.T, side=1, lower=0, trans_a=0, overwrite_b=1)
         return solved.T
 
-    def whiten_all(self, factor: Factor, diffs: FloatArray, out: FloatArray) -> None:
-        if factor.condition > STEEP:
+    def whiten_all(self, factor: Factor, inverses: FloatArray | None, diffs: FloatArray, out: FloatArray) -> None:
+        if inverses is None:
             for m in range(len(diffs)):
                 out[m] = self.whiten(factor, m, diffs[m])
             return
-        inverses = factor.inverse_roots
         for rows in _blocks(diffs.shape[1]):  # of L^-1, whose entries right of the diagonal are zero
             np.matmul(inverses[:, rows, : rows.stop], diffs[:, : rows.stop], out=out[:, rows])
 
@@ -370,7 +379,8 @@ class _Variances(CovarianceStructure):
         diff /= factor.roots[component][:, None]
         return diff
 
-    def whiten_all(self, factor: Factor, diffs: FloatArray, out: FloatArray) -> None:
+    def whiten_all(self, factor: Factor, inverses: FloatArray | None, diffs: FloatArray, out: FloatArray) -> None:
+        del inverses
         np.divide(diffs, factor.roots[:, :, None], out=out)
 
     def second_moments(self, left: FloatArray, right: FloatArray) -> FloatArray:

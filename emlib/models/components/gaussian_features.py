@@ -130,9 +130,9 @@ class Products:
             return None
         pivots = diagonals(root)
         least = np.minimum.reduce(pivots, axis=None)
-        if not np.vdot(root, root) <= MOST * least * least:  # the sum of all squares is a bound that is quick to have
-            if not (diagonals(raw) <= MOST * pivots * pivots).all():
-                return None
+        fine = np.vdot(root, root) <= MOST * least * least  # the sum of all squares is a bound that is quick to have
+        if not (fine or (diagonals(raw) <= MOST * pivots * pivots).all()):
+            return None
         back = self._back  # maps (1, z) to (1, x - mean)
         np.subtract(self.frame.center, theta.means, out=back[:, 1:, 0])
         moments = back @ raw @ back.swapaxes(1, 2)

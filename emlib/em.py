@@ -330,7 +330,7 @@ def aitken_distance(trace: list[float] | FloatArray) -> float:
     """
     if len(trace) < 4:
         return float("inf")
-    first, second, last = (trace[k + 1] - trace[k] for k in (-4, -3, -2))
+    first, second, last = trace[-3] - trace[-4], trace[-2] - trace[-3], trace[-1] - trace[-2]
     if last <= 0 and second <= 0:
         return 0.0
     if first <= 0 or second <= 0:

@@ -243,7 +243,7 @@ class Mixture(Generic[Params, Sums]):
         """Return the mixing weights that maximise Q plus their log prior, or the fixed ones."""
         if self.fixed_weights is not None:
             return self.fixed_weights
-        return masses / masses.sum() if self.weight_prior is None else self.weight_prior.mode(masses)
+        return masses / sum(masses.tolist()) if self.weight_prior is None else self.weight_prior.mode(masses)
 
     def from_responsibilities(
         self, data: Any, responsibilities: ArrayLike, sample_weight: ArrayLike | None = None

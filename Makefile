@@ -10,7 +10,7 @@ EXECUTED := $(NOTEBOOKS:notebooks/%.ipynb=.make/%.executed)
 SOURCES := $(shell find emlib -name '*.py' -o -name '*.csv' -o -name '*.toml') .jupyter/nbconvert.json
 BOOK := .make/book
 # What the book is made of beside notebooks, figures and the package.
-PAGES := README.md CONTRIBUTING.md CITATION.cff pyproject.toml $(wildcard docs/*.py docs/*.bib docs/_static/*)
+PAGES := README.md CONTRIBUTING.md CHANGELOG.md CITATION.cff pyproject.toml $(wildcard docs/*.py docs/*.bib docs/_static/*)
 REPORT := .make/report.pdf
 # Which notebooks `make notebooks` runs: NB=01_em_on_old_faithful for one.
 NB ?= $(NOTEBOOKS)

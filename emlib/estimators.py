@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,6 +71,9 @@ class GaussianMixture(Estimator):
         Source of the starts. An int gives the same fit every time.
     progress : bool
         Show a tqdm progress bar.
+    checkpoint : str or Path, optional
+        Folder in which every run saves its state after each iteration; a fit that finds states there goes on from
+        them, to the same result (:mod:`emlib.checkpoint`). It needs an int as `random_state`.
 
     Attributes
     ----------
@@ -126,6 +130,7 @@ class GaussianMixture(Estimator):
         n_jobs: int = 1,
         random_state: Any = None,
         progress: bool = False,
+        checkpoint: str | Path | None = None,
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -143,6 +148,7 @@ class GaussianMixture(Estimator):
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.progress = progress
+        self.checkpoint = checkpoint
 
     @classmethod
     def from_parameters(
@@ -191,7 +197,8 @@ class GaussianMixture(Estimator):
         ----------
         X : array_like of shape (n, d), or callable
             Rows of data; a `numpy.memmap` is read chunk by chunk. For rows that are in no array, a function that
-            returns an iterator over chunks; see :meth:`emlib.models.mixture.Mixture.prepare`.
+            returns an iterator over chunks; for rows on a cluster, a ``dask.array``. See
+            :meth:`emlib.models.mixture.Mixture.prepare`.
         y : object
             Ignored; for scikit-learn's conventions.
         sample_weight : array_like of shape (n,), optional
@@ -258,9 +265,10 @@ class GaussianMixture(Estimator):
         n_runs = 1 if all(values is not None for values in given) else self.n_init
         seeds = np.random.default_rng(self.random_state).integers(2**63, size=n_runs)
         runs: list[EMResult[GaussianMixtureParameters]] = []
-        for seed in seeds:
+        for k, seed in enumerate(seeds):
             try:
                 start = self._start(family, rows, np.random.default_rng(seed))
+                state = self._state(k)
                 runs.append(
                     em(
                         model,
@@ -270,6 +278,8 @@ class GaussianMixture(Estimator):
                         max_iter=self.max_iter,
                         accelerate=accelerator,
                         progress=self.progress,
+                        checkpoint=state,
+                        resume=state if state is not None and state.exists() else None,
                     )
                 )
             except KeyboardInterrupt:  # before the first E-step of a run was done
@@ -279,6 +289,14 @@ class GaussianMixture(Estimator):
             if runs[-1].status is Status.INTERRUPTED:
                 return runs, True
         return runs, False
+
+    def _state(self, run: int) -> Path | None:
+        """Return the file in which a run saves its state."""
+        if self.checkpoint is None:
+            return None
+        folder = Path(self.checkpoint)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"run_{run}.npz"
 
     def _start(self, family: Gaussian, rows: Rows, rng: np.random.Generator) -> GaussianMixtureParameters:
         """Return the start: what the user gave, the rest from clusters around seeds or the given means."""

@@ -21,7 +21,7 @@ from emlib.stream import Stream
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from emlib._types import FloatArray
+    from emlib._types import FloatArray, IntArray
     from emlib.em import EMModel
     from emlib.metric import Metric
 
@@ -107,6 +107,8 @@ class Parallel(Generic[Theta, Stats]):
     [0.5, 5.5]
     """
 
+    no_identity = ("n_jobs",)
+
     def __init__(self, model: EMModel[Theta, Stats], n_jobs: int = -1) -> None:
         check_n_jobs(n_jobs)
         self.model: Any = model
@@ -191,7 +193,9 @@ class Parallel(Generic[Theta, Stats]):
         shares = [data.bounds[k::n_jobs] for k in range(n_jobs)]
         rows = data.rows
         work = delayed(_e_steps)
-        found = self._pool(work(self.model, theta, data.token, rows.x, rows.weights, share) for share in shares)
+        found = self._pool(
+            work(self.model, theta, data.token, rows.x, rows.weights, rows.numbers, share) for share in shares
+        )
         in_order = [found[k % n_jobs][k // n_jobs] for k in range(len(data.bounds))]
         return reduce(add, [stats for stats, _ in in_order]), float(sum(value for _, value in in_order))
 
@@ -349,7 +353,13 @@ _kept: dict[str, dict[tuple[int, int], Rows]] = {}
 
 
 def _e_steps(
-    model: Any, theta: Any, token: str, x: FloatArray, weights: FloatArray | None, bounds: Bounds
+    model: Any,
+    theta: Any,
+    token: str,
+    x: FloatArray,
+    weights: FloatArray | None,
+    numbers: IntArray | range | None,
+    bounds: Bounds,
 ) -> list[tuple[Any, float]]:
     """Return the E-step of each of some parts; runs in a worker."""
     if token not in _kept:
@@ -359,6 +369,7 @@ def _e_steps(
     found = []
     for start, stop in bounds:
         if (start, stop) not in parts:
-            parts[start, stop] = Rows(x[start:stop], None if weights is None else weights[start:stop])
+            stood = range(start, stop) if numbers is None else numbers[start:stop]
+            parts[start, stop] = Rows(x[start:stop], None if weights is None else weights[start:stop], stood)
         found.append(model.e_step(theta, parts[start, stop]))
     return found

@@ -12,7 +12,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import emlib.parallel
-from emlib import Gaussian, GaussianMixture, Mixture, Parallel, Poisson, em
+from emlib import Gaussian, GaussianMixture, Mixture, MixtureParameters, Parallel, Poisson, PoissonParameters, em
 from emlib.acceleration import QuasiNewton
 from emlib.stream import Stream
 from tests.problems import make_problem
@@ -55,6 +55,17 @@ def test_a_degenerate_component_is_located() -> None:
     with Parallel(problem.model, n_jobs=1) as workers:
         result = em(workers, x, start)
     assert result.message == em(problem.model, x, start).message
+
+
+@pytest.mark.parametrize("weights", [None, np.repeat([0.0, 1.0], [4, 27])])
+def test_an_impossible_row_is_named_as_in_the_data(weights: Any) -> None:
+    x = np.repeat([[0.0], [3.0]], [30, 1], axis=0)
+    start = MixtureParameters([0.5, 0.5], PoissonParameters(np.zeros((2, 1))))
+    with (
+        pytest.raises(ValueError, match="row 30 has log density -inf"),
+        Parallel(Mixture(Poisson()), n_jobs=1) as workers,
+    ):
+        em(workers, x, start, sample_weight=weights)
 
 
 class Killed(Poisson):

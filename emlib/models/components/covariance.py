@@ -36,19 +36,31 @@ class Factor:
         Lower Cholesky factors (k, d, d), or standard deviations (M, d) or (M, 1).
     log_det : ndarray of shape (M,)
         Log determinant of each component's covariance.
-    condition : float
-        About the largest condition number of the correlation matrices.
+    smallest : float
+        The smallest entry on the diagonals of the factors: the square root of no variance is less.
     """
 
     roots: FloatArray
     log_det: FloatArray
-    condition: float
+    smallest: float
 
     @cached_property
-    def inverse_roots(self) -> FloatArray:
-        """Inverses of the Cholesky factors, lower triangular."""
+    def condition(self) -> float:
+        """About the largest condition number of the correlation matrices."""
+        return 1.0 if self.roots.ndim == 2 else float(1 / _pivots(self.roots).min())
+
+    def inverse_roots(self) -> FloatArray | None:
+        """Return the inverses of well conditioned Cholesky factors; None if to multiply by them is not exact enough.
+
+        They are not kept: parameters outlive the E-step.
+        """
+        if self.roots.ndim == 2 or self.condition > STEEP:
+            return None
         lengths = np.sqrt(np.einsum("kij,kij->ki", self.roots, self.roots))  # the units of the columns
-        return np.tril(np.linalg.inv(self.roots / lengths[:, :, None])) / lengths[:, None, :]
+        inverses: FloatArray = np.linalg.inv(self.roots / lengths[:, :, None])
+        inverses *= np.tri(self.roots.shape[-1])
+        inverses /= lengths[:, None, :]
+        return inverses
 
 
 def _blocks(dim: int) -> list[slice]:
@@ -70,6 +82,12 @@ def diagonals(blocks: FloatArray) -> FloatArray:
         The diagonals.
     """
     return blocks.reshape(len(blocks), -1)[:, :: blocks.shape[-1] + 1]
+
+
+def _pivots(roots: FloatArray) -> FloatArray:
+    """Return the pivots (k, d) of the correlation matrices that go with Cholesky factors of covariances."""
+    pivots: FloatArray = diagonals(roots) ** 2 / np.einsum("kij,kij->ki", roots, roots)
+    return pivots
 
 
 def _correlations(blocks: FloatArray) -> FloatArray:
@@ -95,8 +113,8 @@ class CovarianceStructure(ABC):
         """Return the weighted second moment of deviations ``diff`` (d, n): (d, d), or its diagonal (d,)."""
 
     @abstractmethod
-    def outer(self, vectors: FloatArray) -> FloatArray:
-        """Return v v^T for each row of ``vectors`` (M, d), or its diagonal."""
+    def outer(self, left: FloatArray, right: FloatArray) -> FloatArray:
+        """Return u v^T for each row u of ``left`` and v of ``right``, (M, d) both, or its diagonal."""
 
     @abstractmethod
     def column_scatter(self, scatter: FloatArray) -> FloatArray:
@@ -123,8 +141,11 @@ class CovarianceStructure(ABC):
         """Solve L z = diff for one component; ``diff`` is (d, n) and may be overwritten."""
 
     @abstractmethod
-    def whiten_all(self, factor: Factor, diffs: FloatArray, out: FloatArray) -> None:
-        """Solve L z = diff for all components into ``out``; ``diffs`` is (M, d, n) and may be overwritten."""
+    def whiten_all(self, factor: Factor, inverses: FloatArray | None, diffs: FloatArray, out: FloatArray) -> None:
+        """Solve L z = diff for all components into ``out``; ``diffs`` is (M, d, n) and may be overwritten.
+
+        ``inverses`` are what `Factor.inverse_roots` returns.
+        """
 
     @abstractmethod
     def second_moments(self, left: FloatArray, right: FloatArray) -> FloatArray:
@@ -171,8 +192,8 @@ class _Matrices(CovarianceStructure):
         half = diff * np.sqrt(weights)
         return half @ half.T  # NumPy sees one array twice and computes one triangle
 
-    def outer(self, vectors: FloatArray) -> FloatArray:
-        return vectors[:, :, None] * vectors[:, None, :]
+    def outer(self, left: FloatArray, right: FloatArray) -> FloatArray:
+        return left[:, :, None] * right[:, None, :]
 
     def column_scatter(self, scatter: FloatArray) -> FloatArray:
         return np.diagonal(scatter, axis1=1, axis2=2)
@@ -182,9 +203,8 @@ class _Matrices(CovarianceStructure):
         if prior is not None:
             dim = scatter.shape[-1]
             moment, count = moment + prior.scale_matrix(dim), count + prior.dof + dim + 1
-        covariances: FloatArray = moment / count
-        covariances = covariances + covariances.swapaxes(-1, -2)
-        covariances *= 0.5
+        half: FloatArray = moment / (2 * count)
+        covariances: FloatArray = half + half.swapaxes(-1, -2)
         return covariances
 
     def clip(self, covariances: FloatArray, floor: float) -> FloatArray:
@@ -196,26 +216,25 @@ class _Matrices(CovarianceStructure):
 
     def factor(self, covariances: FloatArray, n_components: int, dim: int) -> Factor:
         blocks = covariances.reshape(-1, dim, dim)
-        variances = diagonals(blocks)
         try:
             roots: FloatArray = np.linalg.cholesky(blocks).astype(np.float64, copy=False)
         except np.linalg.LinAlgError:
-            self._refuse(~(variances > 0).all(axis=1), "has a variance that is not positive")
+            self._refuse(~(diagonals(blocks) > 0).all(axis=1), "has a variance that is not positive")
             smallest = np.linalg.eigvalsh(_correlations(blocks))[:, 0]
             self._refuse(smallest <= smallest.min(), "has a covariance that is not positive definite")
         of_roots = diagonals(roots)
-        # Those of the correlation matrix: units of the columns then do not touch the condition.
-        pivots = of_roots * of_roots / variances
-        smallest_pivot = np.minimum.reduce(pivots, axis=None)
-        if not smallest_pivot > 16 * dim * EPS:
+        smallest = float(np.minimum.reduce(of_roots, axis=None))
+        singular = 16 * dim * EPS
+        if not smallest * smallest > singular * np.vdot(roots, roots):  # the sum of all variances, quick to have
+            # Pivots of the correlation matrix: units of the columns then do not touch the condition.
             self._refuse(
-                ~(pivots.min(axis=1) > 16 * dim * EPS),
+                ~(_pivots(roots).min(axis=1) > singular),
                 "has a singular covariance: its columns are linearly dependent to rounding",
             )
         log_det = 2 * np.add.reduce(np.log(of_roots), axis=1)
         if self.tied:
             log_det = np.broadcast_to(log_det, (n_components,))
-        return Factor(roots, log_det, float(1 / smallest_pivot))
+        return Factor(roots, log_det, smallest)
 
     def _refuse(self, bad: BoolArray | np.bool_, reason: str) -> None:
         if bad.any():
@@ -230,12 +249,11 @@ class _Matrices(CovarianceStructure):
         solved: FloatArray = dtrsm(1.0, root.T, diff.T, side=1, lower=0, trans_a=0, overwrite_b=1)
         return solved.T
 
-    def whiten_all(self, factor: Factor, diffs: FloatArray, out: FloatArray) -> None:
-        if factor.condition > STEEP:
+    def whiten_all(self, factor: Factor, inverses: FloatArray | None, diffs: FloatArray, out: FloatArray) -> None:
+        if inverses is None:
             for m in range(len(diffs)):
                 out[m] = self.whiten(factor, m, diffs[m])
             return
-        inverses = factor.inverse_roots
         for rows in _blocks(diffs.shape[1]):  # of L^-1, whose entries right of the diagonal are zero
             np.matmul(inverses[:, rows, : rows.stop], diffs[:, : rows.stop], out=out[:, rows])
 
@@ -308,8 +326,8 @@ class _Variances(CovarianceStructure):
     def second_moment(self, diff: FloatArray, weights: FloatArray) -> FloatArray:
         return (diff * diff) @ weights
 
-    def outer(self, vectors: FloatArray) -> FloatArray:
-        return vectors**2
+    def outer(self, left: FloatArray, right: FloatArray) -> FloatArray:
+        return left * right
 
     def column_scatter(self, scatter: FloatArray) -> FloatArray:
         return scatter
@@ -354,13 +372,15 @@ class _Variances(CovarianceStructure):
         if bad.any():
             raise DegenerateComponent(int(np.argmax(bad)), "has a variance that is not positive", REMEDY)
         log_det = np.log(variances).sum(axis=1) * (dim if self.spherical else 1)
-        return Factor(np.sqrt(variances), log_det, 1.0)
+        roots = np.sqrt(variances)
+        return Factor(roots, log_det, float(np.minimum.reduce(roots, axis=None)))
 
     def whiten(self, factor: Factor, component: int, diff: FloatArray) -> FloatArray:
         diff /= factor.roots[component][:, None]
         return diff
 
-    def whiten_all(self, factor: Factor, diffs: FloatArray, out: FloatArray) -> None:
+    def whiten_all(self, factor: Factor, inverses: FloatArray | None, diffs: FloatArray, out: FloatArray) -> None:
+        del inverses
         np.divide(diffs, factor.roots[:, :, None], out=out)
 
     def second_moments(self, left: FloatArray, right: FloatArray) -> FloatArray:

@@ -330,32 +330,36 @@ class Gaussian:
             divisors = np.where(lost, 1.0, masses)
         shift = stats.first / divisors[:, None]
         means = stats.reference + shift
-        correction = self.structure.outer(shift)
-        correction *= masses.reshape(-1, *[1] * (correction.ndim - 1))
-        scatter = stats.second - correction
+        scatter = stats.second - self.structure.outer(stats.first, shift)
         covariances = self.structure.estimate(scatter, masses, self.prior)
         if self.covariance_floor is not None:
             covariances = self.structure.clip(covariances, self.covariance_floor)
-        theta = trusted(GaussianParameters, means=means, covariances=covariances, covariance_type=self.covariance_type)
-        self._refuse_collapsed(theta, scatter, masses)
-        return theta
+        try:
+            factor = self.structure.factor(covariances, *means.shape)
+        except (DegenerateComponent, np.linalg.LinAlgError):
+            self._refuse_collapsed(means, covariances, scatter, masses)
+            raise
+        # No resolution exceeds this: a spread is at most the largest deviation plus the reach of the means.
+        bound = 16 * EPS**2 * (2 * np.vdot(factor.roots, factor.roots) + 10 * np.vdot(means, means))
+        if not factor.smallest**2 > bound:  # or something is NaN
+            self._refuse_collapsed(means, covariances, scatter, masses)
+        # The cached property is set here: a singular matrix is found in the M-step, and factorised once.
+        kind = self.covariance_type
+        return trusted(GaussianParameters, means=means, covariances=covariances, covariance_type=kind, factor=factor)
 
-    def _refuse_collapsed(self, theta: GaussianParameters, scatter: FloatArray, masses: FloatArray) -> None:
-        """Raise if a variance is at or below the resolution of the data, or a matrix is singular."""
-        variances = self.structure.variances(theta.covariances, *theta.means.shape)
-        # No resolution (below) exceeds this: a spread is at most the largest deviation plus the reach of the means.
-        largest = np.maximum.reduce(variances, axis=None)
-        bound = 16 * EPS**2 * (2 * largest + 10 * np.vdot(theta.means, theta.means))
-        if not np.minimum.reduce(variances, axis=None) > bound:  # or something is NaN
-            theta = GaussianParameters(theta.means, theta.covariances, theta.covariance_type)
-            center = masses @ theta.means / masses.sum()
-            total = self.structure.column_scatter(scatter).sum(axis=0) + masses @ (theta.means - center) ** 2
-            spread = np.sqrt(np.maximum(total, 0) / masses.sum())
-            resolution = (4 * EPS * (np.abs(theta.means) + spread)) ** 2
-            collapsed = ~(variances > resolution).all(axis=1)
-            if collapsed.any():
-                raise DegenerateComponent(int(np.argmax(collapsed)), "collapsed: a variance of it fell to zero", REMEDY)
-        _ = theta.factor  # computed here, so that a singular matrix is found in the M-step
+    def _refuse_collapsed(
+        self, means: FloatArray, covariances: FloatArray, scatter: FloatArray, masses: FloatArray
+    ) -> None:
+        """Raise if a number is NaN, or a variance at or below the resolution of the data."""
+        GaussianParameters(means, covariances, self.covariance_type)  # its checks say where the NaN is
+        variances = self.structure.variances(covariances, *means.shape)
+        center = masses @ means / masses.sum()
+        total = self.structure.column_scatter(scatter).sum(axis=0) + masses @ (means - center) ** 2
+        spread = np.sqrt(np.maximum(total, 0) / masses.sum())
+        resolution = (4 * EPS * (np.abs(means) + spread)) ** 2
+        collapsed = ~(variances > resolution).all(axis=1)
+        if collapsed.any():
+            raise DegenerateComponent(int(np.argmax(collapsed)), "collapsed: a variance of it fell to zero", REMEDY)
 
     def shared_covariances(self, matrix: FloatArray, mass: float, n_components: int) -> FloatArray:
         """Return one covariance matrix repeated for all components, under the prior and the floor.

@@ -42,6 +42,7 @@ import numpy as np
 
 from emlib.frame import frame_of
 from emlib.models.components.gaussian_features import MOST, Products, Squares
+from emlib.rows import CHUNK
 
 if TYPE_CHECKING:
     from emlib._types import FloatArray
@@ -144,8 +145,9 @@ class _Work:
             frame = rows.memo["frame"] = frame_of(rows)
         self.features = features = _features(products, frame, n_components)
         width = features.n_rows + features.dim + n_components + 2
-        most = min(CACHE // (8 * width), SMALL_PRODUCT // (n_components * features.n_features))
-        self.size = min(rows.n, max(64, most // 8 * 8))
+        most = min(CACHE // (8 * width), SMALL_PRODUCT // (n_components * features.n_features), 2 * CHUNK)
+        n_chunks = -(-rows.n // max(64, most // 8 * 8))
+        self.size = min(rows.n, -(-rows.n // (8 * n_chunks)) * 8)  # all of one size, a multiple of 8
         self.keeps = features.n_rows * rows.n * 8 <= KEPT
         self.kept: list[tuple[FloatArray, FloatArray | None]] = []
         self._joint = _aligned(n_components * self.size)
@@ -250,19 +252,32 @@ def _by_whitening(
     structure: CovarianceStructure, theta: GaussianParameters, weights: FloatArray, rows: Rows
 ) -> tuple[Moments, float] | None:
     """Return moments and log-likelihood from whitened deviations; None for impossible rows."""
+    found = _whitened_sums(structure, theta, weights, rows)
+    if found is None:
+        return None
+    masses, first, second, log_likelihood = found
+    return (masses, *structure.unwhiten(theta.factor, first, second)), log_likelihood
+
+
+def _whitened_sums(
+    structure: CovarianceStructure, theta: GaussianParameters, weights: FloatArray, rows: Rows
+) -> tuple[FloatArray, FloatArray, FloatArray, float] | None:
+    """Return masses, moments of whitened deviations, and the log-likelihood; None for impossible rows."""
     n_components, dim = theta.means.shape
     factor = theta.factor
+    inverses = factor.inverse_roots()  # before the other arrays, so that their peaks of memory do not add up
     with np.errstate(divide="ignore"):
         peaks = np.log(weights) - 0.5 * (factor.log_det + dim * LOG_TWO_PI)
     size = max(64, WHITE_CACHE // (16 * dim * n_components) // 8 * 8)
     space = [_aligned(n_components * dim * min(size, rows.n)) for _ in range(2)]
-    masses, first, second = np.zeros(n_components), np.zeros((n_components, dim)), None
+    masses, first = np.zeros(n_components), np.zeros((n_components, dim))
+    second = np.zeros((n_components, dim, dim) if structure.dense_products else (n_components, dim))
     log_likelihood = 0.0
     for x, row_weights in rows.chunks(size):
         shape = n_components, dim, len(x)
         diffs, white = (part[: n_components * x.size].reshape(shape) for part in space)
         np.subtract(np.ascontiguousarray(x.T), theta.means[:, :, None], out=diffs)
-        structure.whiten_all(factor, diffs, white)
+        structure.whiten_all(factor, inverses, diffs, white)
         joint = np.add.reduce(np.multiply(white, white, out=diffs), axis=1)
         joint *= -0.5
         joint += peaks[:, None]
@@ -278,7 +293,5 @@ def _by_whitening(
         log_likelihood += float(log_density.sum() if row_weights is None else row_weights @ log_density)
         masses += joint.sum(axis=1)
         first += (white @ joint[:, :, None])[:, :, 0]
-        part = structure.second_moments(np.multiply(white, joint[:, None], out=diffs), white)
-        second = part if second is None else second + part
-    assert second is not None  # rows are never empty
-    return (masses, *structure.unwhiten(factor, first, second)), log_likelihood
+        second += structure.second_moments(np.multiply(white, joint[:, None], out=diffs), white)
+    return masses, first, second, log_likelihood

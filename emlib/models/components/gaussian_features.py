@@ -129,7 +129,9 @@ class Products:
         except np.linalg.LinAlgError:
             return None
         pivots = diagonals(root)
-        if not np.maximum.reduce(diagonals(raw) / (pivots * pivots), axis=None) <= MOST:
+        least = np.minimum.reduce(pivots, axis=None)
+        fine = np.vdot(root, root) <= MOST * least * least  # the sum of all squares is a bound that is quick to have
+        if not (fine or (diagonals(raw) <= MOST * pivots * pivots).all()):
             return None
         back = self._back  # maps (1, z) to (1, x - mean)
         np.subtract(self.frame.center, theta.means, out=back[:, 1:, 0])

@@ -418,7 +418,7 @@ def _factor(correlation: FloatArray, observed: BoolArray) -> Factor:
     both = observed[:, :, None] & observed[:, None, :]
     roots = np.linalg.cholesky(np.where(both, correlation, np.eye(len(correlation))))
     pivots = np.diagonal(roots, axis1=1, axis2=2)
-    return Factor(roots, 2 * np.log(pivots).sum(axis=1), float(1 / pivots.min() ** 2))
+    return Factor(roots, 2 * np.log(pivots).sum(axis=1), float(pivots.min()))
 
 
 def _regression(correlation: FloatArray, observed: BoolArray) -> tuple[FloatArray, FloatArray]:

@@ -50,10 +50,10 @@ def trusted(kind: type[Value], **fields: Any) -> Value:
         The value.
     """
     value = object.__new__(kind)
-    for content in fields.values():
+    for name, content in fields.items():
         if isinstance(content, np.ndarray):
-            content.flags.writeable = False
-    value.__dict__.update(fields)
+            content.setflags(write=False)
+        object.__setattr__(value, name, content)
     return value
 
 

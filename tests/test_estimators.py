@@ -151,7 +151,7 @@ def test_repr_shows_what_was_changed() -> None:
         ({"max_iter": -1}, "max_iter must be a whole number, at least 0, got -1"),
         ({"max_iter": "many"}, "max_iter must be a whole number, at least 0, got 'many'"),
         ({"tol": -1.0}, r"tol must be at least 0, got -1\.0"),
-        ({"init": "kmeans"}, r"init must be one of k-means\+\+, random, got 'kmeans'"),
+        ({"init": "kmeans"}, r"init must be one of k-means\+\+, k-means, random, got 'kmeans'"),
         ({"covariance_type": "banded"}, "covariance_type must be one of full, tied, .*got 'banded'"),
         ({"covariance_floor": -1.0}, r"covariance_floor must be a positive number or None, got -1\.0"),
     ],

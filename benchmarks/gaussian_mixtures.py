@@ -178,8 +178,11 @@ def main() -> None:
         shape, name = args.memory
         print(json.dumps(memory(*map(int, shape.split(",")), name)))
         return
-    about = versions("numpy", "scipy", *(distribution for _, distribution, _ in list(peers.PACKAGES.values())[1:]))
-    print(f"{about}; one thread, CPU time of one EM iteration in ms, medians of {args.repeats}; ratios to emlib's time")
+    about = versions("numpy", "scipy", "scikit-learn")
+    others = versions(*(distribution for _, distribution, _ in peers.PACKAGES.values()))
+    print(
+        f"{about}; {others}; one thread, CPU time of one EM iteration in ms, medians of {args.repeats}; ratios to emlib's time"
+    )
     missing = [name for name in peers.PACKAGES if name not in peers.installed()]
     if missing:
         print(f"not installed, so left out: {', '.join(missing)}")
@@ -195,8 +198,8 @@ def main() -> None:
         print(line(found), flush=True)
         mean = float(np.exp(np.mean([np.log(one["ratio"]) for one in shapes])))
         if args.json is not None:
-            content = {"versions": about, "not_installed": missing, "geometric_mean": mean, "shapes": shapes}
-            store(args.json, content)
+            content = {"versions": about, "peer_versions": others, "not_installed": missing}
+            store(args.json, content | {"geometric_mean": mean, "shapes": shapes})
     ran = ", ".join(shapes[0]["kernels"])
     print(f"geometric mean of the ratios to scikit-learn {mean:.2f}; OpenBLAS kernels {ran}")
     lost = [f"{one['shape']} {name}" for one in shapes for name, peer in one["peers"].items() if peer["ratio"] < 1]

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 import numpy as np
 
 from emlib.rows import Rows, as_rows
-from emlib.stream import Stream
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -148,14 +147,11 @@ class Parallel(Generic[Theta, Stats]):
         Raises
         ------
         ValueError
-            If the data or weights are invalid, or come from a source chunk by chunk.
+            If the data or weights are invalid.
+        TypeError
+            If the rows come from a source chunk by chunk, which one process reads.
         """
         rows = as_rows(self.model.prepare(data, sample_weight))
-        if isinstance(rows, Stream):
-            raise ValueError(
-                "worker processes share rows in an array or a numpy.memmap; those of a source are read by one process:"
-                " pass an array, or leave n_jobs=1"
-            )
         n = len(rows.x)
         n_parts = max(1, min(PARTS, n // SMALLEST_PART))
         cuts = [n * k // n_parts for k in range(n_parts + 1)]

@@ -123,7 +123,7 @@ def test_an_estimator_names_a_wrong_number_of_workers(n_jobs: Any) -> None:
 
 def test_rows_of_a_source_have_one_reader() -> None:
     x = make_problem("gaussian-full", 3, dim=2, n_components=2, weighted=False).x
-    with pytest.raises(ValueError, match="pass an array, or leave n_jobs=1"):
+    with pytest.raises(TypeError, match="read chunk by chunk: pass an array"):
         GaussianMixture(2, n_jobs=2, random_state=0).fit(Stream(lambda: iter([x])))
 
 

@@ -10,7 +10,7 @@ EXECUTED := $(NOTEBOOKS:notebooks/%.ipynb=.make/%.executed)
 SOURCES := $(shell find emlib -name '*.py' -o -name '*.csv' -o -name '*.toml') .jupyter/nbconvert.json
 BOOK := .make/book
 # What the book is made of beside notebooks, figures and the package.
-PAGES := README.md CONTRIBUTING.md CITATION.cff pyproject.toml $(wildcard docs/*.py docs/*.bib docs/_static/*)
+PAGES := README.md CONTRIBUTING.md CHANGELOG.md CITATION.cff pyproject.toml $(wildcard docs/*.py docs/*.bib docs/_static/*)
 REPORT := .make/report.pdf
 # Which notebooks `make notebooks` runs: NB=01_em_on_old_faithful for one.
 NB ?= $(NOTEBOOKS)
@@ -110,6 +110,14 @@ lint: $(READY) ## Check style (notebooks too) and types
 	@$(PY) -m ruff check
 	@$(PY) -m ruff format --check
 	@$(PY) -m mypy
+
+# Python that runs the benchmarks: name one of an environment with more packages to compare with. QUICK=1 is a trial run.
+BENCH_PYTHON ?= $(PY)
+QUICK ?=
+
+.PHONY: bench
+bench: $(READY) ## Time emlib beside other packages and write benchmarks/results/; QUICK=1 tries it on small problems
+	@PYTHONPATH=. $(BENCH_PYTHON) -m benchmarks $(if $(QUICK),--quick)
 
 .PHONY: lab
 lab: $(READY) ## Open JupyterLab at the reading guide

@@ -1,20 +1,21 @@
-"""Time and memory of one EM iteration of a Gaussian mixture: emlib beside scikit-learn, through the public API of both.
+"""Time and memory of one EM iteration of a Gaussian mixture: emlib beside other packages, by their public interfaces.
 
-One thread, float64, full covariances, no ridge, the same start and number of iterations, the two interleaved in one
-fresh process for each shape; CPU time of the process, which other load does not touch much. Printed are medians, the
-ratio of each pair, and the most memory that emlib's fit added to the data. Run it from the repository:
-``.venv/bin/python -m benchmarks.gaussian_mixtures``; ``--shape 100000,4,8`` runs one shape, ``--json FILE`` writes
-the numbers. OpenBLAS chooses its kernels by the processor; ``OPENBLAS_CORETYPE=Haswell`` in the environment asks for
-those of AVX2, and the table names the ones that ran.
+One thread, float64, full covariances, no ridge, the same start, no stopping rule, all packages interleaved in one fresh
+process for each shape; CPU time of the process, which other load does not touch much: the slope between one iteration
+and as many as take a second. Printed are medians,
+the ratio of each pair, and the most memory that a fit added to the data, each in a process of its own. mlpack and
+OpenCV cannot be given the whole start, so theirs differs. Of a package whose start and first iteration took more than
+`SLOW` seconds two iterations are timed once, or none if it was more than `TOO_SLOW`.
+
+Run it from the repository: ``.venv/bin/python -m benchmarks.gaussian_mixtures``; ``--shape 100000,4,8`` runs one shape.
+OpenBLAS chooses its kernels by the processor; ``--kernel Haswell`` asks for those of AVX2, and the table names the ones
+that ran. Other packages than scikit-learn are timed where they are installed.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import threading
 import time
 import warnings
@@ -23,6 +24,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from benchmarks import peers
+from benchmarks.machine import afresh, kernels, store, versions
 
 SHAPES = (
     "150,4,3",
@@ -34,50 +38,36 @@ SHAPES = (
     "1000000,2,5",
     "20000,64,10",
 )
-ELEMENTS = 4e6  # iterations are repeated until about as many responsibilities were computed
+SECONDS = 1.0  # a run lasts about as long, unless that is more than 200 iterations or fewer than 2
 
 Runner = Callable[[int], object]
+ALWAYS = ("emlib", "scikit-learn")
+SLOW, TOO_SLOW = 1.0, 2.0
 
 
-def problem(n: int, d: int, m: int) -> tuple[np.ndarray, Any]:
-    """Return overlapping clusters and a start near them."""
+def problem(n: int, d: int, m: int, spread: float = 2.0) -> tuple[np.ndarray, Any]:
+    """Return clusters, overlapping unless their means spread far, and a start near them."""
     from emlib import GaussianParameters, MixtureParameters
 
     rng = np.random.default_rng(0)
-    centers = 2.0 * rng.standard_normal((m, d))
+    centers = spread * rng.standard_normal((m, d))
     x = rng.standard_normal((n, d))
     x += centers[rng.integers(m, size=n)]
     start = GaussianParameters(centers + 0.3 * rng.standard_normal((m, d)), np.repeat(np.eye(d)[None], m, axis=0))
     return x, MixtureParameters(np.full(m, 1 / m), start)
 
 
-def emlib_runner(x: np.ndarray, start: Any) -> Runner:
-    """Return a function that runs emlib for a number of iterations."""
-    from emlib import Gaussian, Mixture, em
-
-    return lambda k: em(Mixture(Gaussian("full")), x, start, tol=0, max_iter=k)
-
-
-def sklearn_runner(x: np.ndarray, start: Any) -> Runner:
-    """Return a function that runs scikit-learn for the same number of iterations."""
-    from sklearn.mixture import GaussianMixture
-
-    options = {
-        "weights_init": start.weights,
-        "means_init": start.components.means,
-        "precisions_init": np.linalg.inv(start.components.covariances),
-    }
-    return lambda k: GaussianMixture(len(start.weights), tol=0, reg_covar=0, max_iter=k, **options).fit(x)
+def cpu(run: Runner, iterations: int) -> float:
+    """Return seconds of CPU that a run takes."""
+    begin = time.process_time()
+    run(iterations)
+    return time.process_time() - begin
 
 
 def cpu_per_iteration(run: Runner, few: int, many: int) -> float:
     """Return seconds of CPU an iteration takes: the slope between two numbers of iterations."""
-    begin = time.process_time()
-    run(few)
-    middle = time.process_time()
-    run(many)
-    end = time.process_time()
-    return ((end - middle) - (middle - begin)) / (many - few)
+    short = cpu(run, few)
+    return (cpu(run, many) - short) / (many - few)
 
 
 def resident() -> float:
@@ -97,84 +87,118 @@ def peak_memory(run: Runner) -> float:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    run(10)
+    run(3)
     done.set()
     watcher.join()
     return max(seen)
 
 
+def same_means(runners: dict[str, Runner], names: list[str]) -> float:
+    """Return by how much the means of the packages that take the same start differ after three iterations, at most."""
+    means = [np.asarray(runners[name](3)) for name in names]
+    return max(float(np.abs(one - means[0]).max()) for one in means)
+
+
 def measure(n: int, d: int, m: int, repeats: int) -> dict[str, Any]:
-    """Return medians, ratios and memory of one shape."""
-    x, start = problem(n, d, m)
-    memory = peak_memory(emlib_runner(x, start))  # first: nothing has been allocated and freed before
-    from threadpoolctl import threadpool_info, threadpool_limits
+    """Return medians and ratios of one shape."""
+    from threadpoolctl import threadpool_limits
 
     warnings.simplefilter("ignore")  # scikit-learn warns that a fixed number of iterations has not converged
-    runners = [emlib_runner(x, start), sklearn_runner(x, start)]
-    iterations = max(3, min(200, round(ELEMENTS / (n * m))))
+    x, start = problem(n, d, m)
+    runners, broken = peers.runners(x, start)
     with threadpool_limits(1):
-        for run in runners:
-            run(2)
-        times = np.array([[cpu_per_iteration(run, 2, 2 + iterations) for run in runners] for _ in range(repeats)])
-        kernels = sorted({info["architecture"] for info in threadpool_info() if info["internal_api"] == "openblas"})
-    ratios = times[:, 1] / times[:, 0]
-    ours, theirs = np.median(times, axis=0) * 1e3
-    return {
-        "shape": [n, d, m],
-        "kernels": kernels,
-        "emlib_ms": ours,
-        "sklearn_ms": theirs,
-        "ratio": float(np.median(ratios)),
-        "ratio_range": [float(ratios.min()), float(ratios.max())],
-        "memory_mib": memory,
+        first = {name: cpu(run, 1) for name, run in runners.items()}
+        many = {name: 1 + max(2, min(200, round(SECONDS / first[name]))) for name in runners}
+        regular = [name for name in runners if name in ALWAYS or first[name] < SLOW]
+        once = [name for name in runners if name not in regular and first[name] < TOO_SLOW]
+        times: dict[str, list[float]] = {name: [] for name in regular}
+        for _ in range(repeats):
+            for name in regular:
+                times[name].append(cpu_per_iteration(runners[name], 1, many[name]))
+        times |= {name: [cpu_per_iteration(runners[name], 1, 3)] for name in once}
+        agree = same_means(runners, [name for name in regular if name not in peers.OTHER_START])
+    left_out = broken | {
+        name: f"start and first iteration took {first[name]:.1f} s" for name in runners if name not in times
     }
+    return {"shape": [n, d, m], "kernels": kernels(), "means_differ": agree, "left_out": left_out, **table(times)}
 
 
-def measure_afresh(shape: str, repeats: int) -> dict[str, Any]:
-    """Return what :func:`measure` gives in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.gaussian_mixtures", "--one", shape, "--repeats", str(repeats)]
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
-    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    found: dict[str, Any] = json.loads(run.stdout)
-    return found
+def table(times: dict[str, list[float]]) -> dict[str, Any]:
+    """Return medians in ms, and the median and the range of the ratios to emlib's time of the same round."""
+    ours = np.array(times["emlib"])
+    packages = {}
+    for name, found in times.items():
+        ratios = np.array(found) / (ours if len(found) > 1 else np.median(ours))
+        packages[name] = {
+            "ms": float(np.median(found)) * 1e3,
+            "ratio": float(np.median(ratios)),
+            "ratio_range": [float(ratios.min()), float(ratios.max())],
+            "rounds": len(found),
+        }
+    main = packages.pop("scikit-learn")
+    ours_ms = packages.pop("emlib")["ms"]
+    return {"emlib_ms": ours_ms, "sklearn_ms": main.pop("ms"), **main, "peers": packages}
 
 
-def versions() -> str:
-    """Return the versions of what is compared."""
-    from importlib.metadata import version
+def memory(n: int, d: int, m: int, name: str) -> dict[str, float]:
+    """Return the memory in MiB that a fit of one package adds, nothing having been allocated and freed before."""
+    warnings.simplefilter("ignore")
+    x, start = problem(n, d, m)
+    return {"memory_mib": peak_memory(peers.PACKAGES[name][2](x, start))}
 
-    return ", ".join(f"{name} {version(name)}" for name in ("numpy", "scipy", "scikit-learn"))
+
+def line(found: dict[str, Any]) -> str:
+    """Return one shape as a line of the table."""
+    low, high = found["ratio_range"]
+    shape = ",".join(str(size) for size in found["shape"])
+    others = "  ".join(f"{name} {peer['ratio']:.2f}" for name, peer in found["peers"].items())
+    return (
+        f"{shape:>13} {found['emlib_ms']:9.4g} {found['sklearn_ms']:9.4g} {found['ratio']:7.2f} {low:5.1f} {high:5.1f} "
+        f"{found['memory_mib']['emlib']:7.1f} {found['memory_mib']['scikit-learn']:8.1f}  {others}"
+    )
 
 
 def main() -> None:
-    """Parse the options, measure each shape, print."""
+    """Parse the options, measure each shape, print and store."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shape", action="append", help="rows,columns,components; may be repeated")
-    parser.add_argument("--repeats", type=int, default=5, help="pairs of runs for each shape (default: %(default)s)")
-    parser.add_argument("--json", type=Path, help="file for the numbers")
+    parser.add_argument("--repeats", type=int, default=3, help="rounds for each shape (default: %(default)s)")
+    parser.add_argument("--kernel", default="own", help="OpenBLAS kernels, say Haswell (default: its own choice)")
+    parser.add_argument("--json", metavar="NAME", help="write the numbers to benchmarks/results/NAME.json")
     parser.add_argument("--one", help=argparse.SUPPRESS)
+    parser.add_argument("--memory", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one is not None:
         print(json.dumps(measure(*map(int, args.one.split(",")), args.repeats)))
         return
-    print(f"{versions()}; one thread, CPU time of one EM iteration in ms, medians of {args.repeats}")
-    print(
-        f"{'rows, columns, components':>26} {'emlib':>9} {'sklearn':>9} {'ratio':>7}  {'from':>5} {'to':>5}  MiB added"
-    )
-    found = []
+    if args.memory is not None:
+        shape, name = args.memory
+        print(json.dumps(memory(*map(int, shape.split(",")), name)))
+        return
+    about = versions("numpy", "scipy", *(distribution for _, distribution, _ in list(peers.PACKAGES.values())[1:]))
+    print(f"{about}; one thread, CPU time of one EM iteration in ms, medians of {args.repeats}; ratios to emlib's time")
+    missing = [name for name in peers.PACKAGES if name not in peers.installed()]
+    if missing:
+        print(f"not installed, so left out: {', '.join(missing)}")
+    print("  rows,columns,components, ms: emlib, scikit-learn, ratio from to, MiB added: emlib, scikit-learn, others")
+    shapes = []
     for shape in args.shape or SHAPES:
-        one = measure_afresh(shape, args.repeats)
-        found.append(one)
-        low, high = one["ratio_range"]
-        print(
-            f"{shape:>26} {one['emlib_ms']:9.4g} {one['sklearn_ms']:9.4g} {one['ratio']:7.2f}  {low:5.1f} {high:5.1f}  "
-            f"{one['memory_mib']:9.1f}",
-            flush=True,
-        )
-    mean = np.exp(np.mean([np.log(one["ratio"]) for one in found]))
-    print(f"geometric mean of the ratios {mean:.2f}; OpenBLAS kernels {', '.join(found[0]['kernels'])}")
-    if args.json is not None:
-        args.json.write_text(json.dumps({"versions": versions(), "shapes": found}, indent=1), encoding="utf-8")
+        found = afresh("gaussian_mixtures", "--one", shape, f"--repeats={args.repeats}", kernel=args.kernel)
+        found["memory_mib"] = {
+            name: afresh("gaussian_mixtures", "--memory", shape, name, kernel=args.kernel)["memory_mib"]
+            for name in ALWAYS
+        }
+        shapes.append(found)
+        print(line(found), flush=True)
+        mean = float(np.exp(np.mean([np.log(one["ratio"]) for one in shapes])))
+        if args.json is not None:
+            content = {"versions": about, "not_installed": missing, "geometric_mean": mean, "shapes": shapes}
+            store(args.json, content)
+    ran = ", ".join(shapes[0]["kernels"])
+    print(f"geometric mean of the ratios to scikit-learn {mean:.2f}; OpenBLAS kernels {ran}")
+    lost = [f"{one['shape']} {name}" for one in shapes for name, peer in one["peers"].items() if peer["ratio"] < 1]
+    lost += [f"{one['shape']} scikit-learn" for one in shapes if one["ratio"] < 1]
+    print(f"emlib is slower: {'; '.join(lost) or 'nowhere'}")
 
 
 if __name__ == "__main__":

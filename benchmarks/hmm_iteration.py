@@ -1,26 +1,28 @@
 """CPU time of one Baum-Welch iteration with Gaussian emissions: emlib beside hmmlearn.
 
-One thread, float64, full covariances, same start, same number of iterations, the two interleaved; printed are the
-medians and the ratio of each pair, for hmmlearn's default (logarithms) and its ``implementation="scaling"``. Run it
-with ``python benchmarks/hmm_iteration.py --sequences 1000 --length 100 --states 5 --columns 4``; hmmlearn is not among
-emlib's dependencies.
+One thread, float64, full covariances, same start, same number of iterations, the two interleaved in a fresh process for
+each shape; printed are the medians and the ratio of each pair, for hmmlearn's default (logarithms) and its
+``implementation="scaling"``. Run it from the repository: ``.venv/bin/python -m benchmarks.hmm_iteration``;
+``--shape 1000,100,5,4`` runs a thousand sequences of length 100 with 5 states and 4 columns.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import logging
-import time
 from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
 
-import hmmlearn
 import numpy as np
-from hmmlearn.hmm import GaussianHMM
-from threadpoolctl import threadpool_info, threadpool_limits
 
+from benchmarks.gaussian_mixtures import cpu_per_iteration
+from benchmarks.machine import afresh, kernels, store, versions
 from emlib import Gaussian, GaussianParameters, HiddenMarkov, HiddenMarkovParameters, Sequences, em
 
 Runner = Callable[[int], float]
+SHAPES = ("1,500,3,1", "1,20000,3,1", "1,20000,20,2", "1,100000,5,4", "1000,100,5,4")
 
 
 def problem(
@@ -45,6 +47,7 @@ def hmmlearn_runner(
     sequences: Sequences, start: HiddenMarkovParameters[GaussianParameters], implementation: str
 ) -> Runner:
     """Return a function that runs hmmlearn for the same number of iterations, without its priors."""
+    from hmmlearn.hmm import GaussianHMM
 
     def run(k: int) -> float:
         model = GaussianHMM(
@@ -66,51 +69,64 @@ def hmmlearn_runner(
     return run
 
 
-def cpu_per_iteration(run: Runner, few: int, many: int) -> float:
-    """Return seconds of CPU an iteration takes: the slope between two numbers of iterations."""
-    begin = time.process_time()
-    run(few)
-    middle = time.process_time()
-    run(many)
-    end = time.process_time()
-    return ((end - middle) - (middle - begin)) / (many - few)
+def measure(shape: str, repeats: int) -> dict[str, Any]:
+    """Check that both do the same, and return medians and ratios of one shape."""
+    from threadpoolctl import threadpool_limits
 
-
-def main() -> None:
-    """Parse the options, check that both do the same, time them, print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sequences", type=int, default=1)
-    parser.add_argument("--length", type=int, default=20_000)
-    parser.add_argument("--states", type=int, default=3)
-    parser.add_argument("--columns", type=int, default=1)
-    parser.add_argument("--iterations", type=int, default=10)
-    parser.add_argument("--repeats", type=int, default=5)
-    args = parser.parse_args()
     logging.getLogger("hmmlearn").setLevel(logging.ERROR)
-    sequences, start = problem(args.sequences, args.length, args.states, args.columns, seed=0)
+    n_sequences, length, k, d = map(int, shape.split(","))
+    sequences, start = problem(n_sequences, length, k, d, seed=0)
     runners = {
         "emlib": emlib_runner(sequences, start),
         "hmmlearn": hmmlearn_runner(sequences, start, "log"),
         "hmmlearn scaling": hmmlearn_runner(sequences, start, "scaling"),
     }
+    iterations = max(2, min(100, round(2e5 / (n_sequences * length * k))))
     with threadpool_limits(1):
         reached = [run(3) for run in runners.values()]
         np.testing.assert_allclose(reached, reached[0], rtol=1e-9)
         times = np.array(
-            [[cpu_per_iteration(run, 2, 2 + args.iterations) for run in runners.values()] for _ in range(args.repeats)]
+            [[cpu_per_iteration(run, 1, 1 + iterations) for run in runners.values()] for _ in range(repeats)]
         )
-        kernels = sorted({info.get("architecture", "") for info in threadpool_info()} - {""})
-    print(f"numpy {np.__version__}, hmmlearn {hmmlearn.__version__}, kernels {kernels}")
-    print(
-        f"{args.sequences} x {args.length} rows, K={args.states} d={args.columns}, one thread, CPU time an iteration\n"
-        f"log-likelihoods after 3 iterations agree to {np.ptp(reached) / abs(reached[0]):.1e}"
-    )
-    for (name, _), column in zip(runners.items(), times.T, strict=True):
+    packages = {}
+    for name, column in zip(runners, times.T, strict=True):
         ratios = column / times[:, 0]
-        print(
-            f"{name:17} {np.median(column) * 1e3:8.3f} ms, / emlib: median {np.median(ratios):5.2f}, "
-            f"from {ratios.min():.2f} to {ratios.max():.2f}"
+        packages[name] = {
+            "ms": float(np.median(column)) * 1e3,
+            "ratio": float(np.median(ratios)),
+            "ratio_range": [float(ratios.min()), float(ratios.max())],
+        }
+    agreement = float(np.ptp(reached) / abs(reached[0]))
+    return {"shape": [n_sequences, length, k, d], "kernels": kernels(), "agreement": agreement, "packages": packages}
+
+
+def main() -> None:
+    """Parse the options, measure each shape, print and store."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--shape", action="append", help="sequences,length,states,columns; may be repeated")
+    parser.add_argument("--repeats", type=int, default=3, help="rounds for each shape (default: %(default)s)")
+    parser.add_argument("--json", metavar="NAME", help="write the numbers to benchmarks/results/NAME.json")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if find_spec("hmmlearn") is None:
+        print("hmmlearn is not installed, so Baum-Welch is left out: pip install 'emlib[bench]'")
+        return
+    if args.one is not None:
+        print(json.dumps(measure(args.one, args.repeats)))
+        return
+    print("one thread, CPU time of one Baum-Welch iteration in ms; ratio to emlib's median, from, to")
+    found = []
+    for shape in args.shape or SHAPES:
+        one = afresh("hmm_iteration", f"--repeats={args.repeats}", "--one", shape)
+        found.append(one)
+        columns = (
+            f"{name} {package['ms']:.3f} ({package['ratio']:.2f}, {package['ratio_range'][0]:.2f}"
+            f" to {package['ratio_range'][1]:.2f})"
+            for name, package in one["packages"].items()
         )
+        print(f"{shape:>14}  {'  '.join(columns)}", flush=True)
+    if args.json is not None:
+        store(args.json, {"versions": versions("numpy", "scipy", "hmmlearn"), "shapes": found})
 
 
 if __name__ == "__main__":

@@ -60,7 +60,8 @@ def documented(module: ModuleType) -> list[str]:
     return [
         name
         for name, thing in things.items()
-        if (thing.__module__ == module.__name__ and not name.startswith("_")) or (name in exports and "._" in thing.__module__)
+        if (thing.__module__ == module.__name__ and not name.startswith("_"))
+        or (name in exports and "._" in thing.__module__)
     ]
 
 

@@ -126,15 +126,18 @@ def copy_files(app: Sphinx) -> None:
                 copy_asset(str(path), str(Path(app.outdir) / folder))
 
 
-def finish_page(_app: Sphinx, name: str, _template: str, context: dict[str, Any], _doctree: nodes.document | None) -> None:
+def finish_page(
+    _app: Sphinx, name: str, _template: str, context: dict[str, Any], _doctree: nodes.document | None
+) -> None:
     r"""Offer a notebook for download, take the ``\(`` out of titles that browsers show as text, and mend two roles."""
     if name.startswith("notebooks/"):
         file = f"{name.removeprefix('notebooks/')}.ipynb"
         link = f'<p class="download"><a href="{file}" download>Download this notebook</a> ({file})</p>'
         context["body"] = context["body"].replace("</h1>", f"</h1>\n{link}", 1)
-    if "body" in context:
-        context["body"] = context["body"].replace('<div role="list" class="citation-list">', '<div class="citation-list">')
-    context["furo_navigation_tree"] = context["furo_navigation_tree"].replace('role="heading"', 'role="heading" aria-level="2"')
+    # A list holds list items only, and a heading has a level.
+    context["body"] = context.get("body", "").replace('role="list" class="citation-list"', 'class="citation-list"')
+    tree = context["furo_navigation_tree"]
+    context["furo_navigation_tree"] = tree.replace('role="heading"', 'role="heading" aria-level="2"')
     context["title"] = plain(context.get("title", ""))
     for neighbour in ("prev", "next"):
         if context.get(neighbour):

@@ -34,7 +34,12 @@ PARTS = (
     ("Experiments", 20, 99),
 )
 # Files of the repository that are pages of the book; links to other files become plain words.
-PLACES = {"CONTRIBUTING.md": "contributing.md", "CITATION.cff": "cite.md", "figures/": "gallery.md"}
+PLACES = {
+    "CONTRIBUTING.md": "contributing.md",
+    "CHANGELOG.md": "changelog.md",
+    "CITATION.cff": "cite.md",
+    "figures/": "gallery.md",
+}
 LINK = re.compile(r"\[(?P<words>[^\[\]]+)\]\((?P<target>[^()\s]+)\)")
 
 
@@ -45,7 +50,7 @@ def index() -> str:
         names = [path.stem for path in sorted(NOTEBOOKS.glob("*.ipynb")) if first <= int(path.stem[:2]) <= last]
         if names:
             lines += toctree(title, [f"notebooks/{name}" for name in names])
-    pages = ["notation", "ledger", "gallery", "api/emlib", "bibliography", "cite", "contributing"]
+    pages = ["notation", "ledger", "gallery", "api/emlib", "bibliography", "cite", "contributing", "changelog"]
     return "\n".join([*lines, *toctree("Reference", pages)])
 
 
@@ -95,11 +100,15 @@ def copied(name: str) -> str:
 def notation() -> str:
     """Return the section "Notation" of the reading guide: its words, and the table that its cell made."""
     cells = nbformat.read(NOTEBOOKS / "00_reading_guide.ipynb", as_version=4).cells
-    first = next(i for i, cell in enumerate(cells) if cell.cell_type == "markdown" and cell.source.startswith("## Notation"))
+    first = next(
+        i for i, cell in enumerate(cells) if cell.cell_type == "markdown" and cell.source.startswith("## Notation")
+    )
     pieces = [cells[first].source.replace("## Notation", "# Notation", 1)]
     for cell in cells[first + 1 :]:
         if cell.cell_type == "code":
-            pieces += [output.data["text/markdown"] for output in cell.outputs if "text/markdown" in output.get("data", {})]
+            pieces += [
+                output.data["text/markdown"] for output in cell.outputs if "text/markdown" in output.get("data", {})
+            ]
         else:
             words, *rest = re.split(r"^## ", cell.source, maxsplit=1, flags=re.MULTILINE)
             pieces.append(words)
@@ -163,6 +172,7 @@ def write(folder: Path) -> None:
         "bibliography": bibliography,
         "cite": citation,
         "contributing": lambda: copied("CONTRIBUTING.md"),
+        "changelog": lambda: copied("CHANGELOG.md"),
     }
     for name, make in pages.items():
         (folder / f"{name}.md").write_text(make(), encoding="utf-8")

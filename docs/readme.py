@@ -65,9 +65,9 @@ def published() -> str:
     status = Counter(one.status for one in table)
     sure = ", ".join(f"{status[name]} {name}" for name in STATUSES)
     return (
-        f"* **{len(hit)} of {len(table)} published results are reproduced** ({numbers} numbers, each within the tolerance"
-        " set for it), [with their sources and how surely we know them](notebooks/18_published_numbers.ipynb):"
-        f" {sure}."
+        f"* **{len(hit)} of {len(table)} published results are reproduced** ({numbers} numbers, each within the"
+        " tolerance set for it), [with their sources and how surely we know them]"
+        f"(notebooks/18_published_numbers.ipynb): {sure}."
     )
 
 

@@ -42,6 +42,7 @@ SAVED = re.compile(r"""figures\.save\(\s*\w+,\s*["']([\w-]+)["']""")
 
 # What pandoc writes and Typst calls otherwise, or spaces otherwise than TeX.
 CIRCLED = re.compile(r"\b(times|plus|minus|dot)\.circle\b")
+SCALED = re.compile(r"#scale\(x: (\d+%), y: \1\)\[(\\?.|[\w.]+)\]")  # TeX's \big and its kin, as text in pandoc's
 THIN_BACK = "#h(-1em)"  # TeX's \!
 
 
@@ -49,6 +50,9 @@ def raw(text: str, margin: str = "") -> str:
     """Return a block that reaches Typst as it is, within the list or quotation of the margin."""
     lines = ["", "```{=typst}", *text.split("\n"), "```", ""]
     return "\n".join(margin + line for line in lines).replace("\n" + margin + "\n", "\n" + margin.rstrip() + "\n")
+
+
+BREAK = raw("#chapter-break()")
 
 
 def equations(text: str) -> str:
@@ -75,14 +79,14 @@ def equations(text: str) -> str:
 
 
 def links(text: str) -> str:
-    """Point links between notebooks at chapters and equations of the report."""
+    """Point links between notebooks at chapters and equations of the report, and those to pictures at its copies."""
 
     def inside(match: re.Match[str]) -> str:
         if match["anchor"]:
             return f"]({match['anchor']})"
         return f"](#chapter-{match['number']})" if match["number"] else match[0]
 
-    return LINK.sub(inside, text)
+    return LINK.sub(inside, text).replace("](../figures/", "](figures/")
 
 
 def prose(text: str, chapter: str) -> str:
@@ -130,9 +134,11 @@ def picture(source: str, figures: dict[str, Any]) -> str:
 
 
 def is_plumbing(source: str) -> bool:
-    """Tell whether a cell does nothing but import names and set the style of figures."""
+    """Tell whether a cell does nothing but import, set the style of figures and name constants."""
     return all(
-        isinstance(node, ast.Import | ast.ImportFrom) or ast.unparse(node) == "figures.style()"
+        isinstance(node, ast.Import | ast.ImportFrom)
+        or ast.unparse(node) == "figures.style()"
+        or (isinstance(node, ast.Assign) and not any(isinstance(part, ast.Call) for part in ast.walk(node)))
         for node in ast.parse(source).body
     )
 
@@ -142,13 +148,13 @@ def code(source: str, chapter: str, count: int) -> str:
     block = fenced(source, "python")
     if is_plumbing(source):
         block = raw("#plumbing[") + block + raw("]")
-    return raw(f"#metadata(none) <cell-{chapter}-{count}>\n#cell-number({count})") + block
+    return raw(f"#cell-number({count}) <cell-{chapter}-{count}>") + block
 
 
 def chapter(path: Path, figures: dict[str, Any]) -> str:
     """Return one notebook as Markdown."""
     notebook = json.loads(path.read_text(encoding="utf-8"))
-    pieces = []
+    pieces = [BREAK]
     for cell in notebook["cells"]:
         text = joined(cell["source"])
         if cell["cell_type"] == "markdown":
@@ -163,6 +169,7 @@ def appendix(report: Report) -> str:
     """Return the ledger as a table."""
     totals = ", ".join(f"{count} {name}" for name, count in report.totals().items())
     lines = [
+        BREAK,
         "# The ledger {#chapter-ledger}",
         "",
         f"Every claim, its verdict on the print, how far it was shown and where: {totals}.",
@@ -180,9 +187,8 @@ def appendix(report: Report) -> str:
 
 def bibliography() -> str:
     """Return the chapter of references, which Typst sets from the BibTeX file."""
-    return raw(
-        '= Bibliography <chapter-bibliography>\n#bibliography("references.bib", full: true, title: none, style: "apa")'
-    )
+    heading = "#chapter-break()\n= Bibliography <chapter-bibliography>"
+    return raw(f'{heading}\n#bibliography("references.bib", full: true, title: none, style: "apa")')
 
 
 def markdown(report: Report) -> str:
@@ -207,7 +213,9 @@ def typeset(body: str, report: Report) -> str:
     """Return the source for Typst: the template, and the body as pandoc wrote it."""
     template = TEMPLATE.read_text(encoding="utf-8")
     head = template.replace("VERSION", emlib.__version__).replace("ABSTRACT", abstract(report))
-    return head + CIRCLED.sub(r"\1.o", body).replace(THIN_BACK, "#h(-0.1667em)")
+    body = SCALED.sub(r"#math.lr(size: \1, $\2$)", CIRCLED.sub(r"\1.o", body))
+    body = body.replace("align(center)[#table(", "align(left)[#table(")
+    return head + body.replace(THIN_BACK, "#h(-0.1667em)")
 
 
 def write(target: Path) -> None:

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 
 __all__ = ["table"]
 
-NUMBER = re.compile(r"[-+−]?[\d.,]*(e[-+]?\d+)?( ?%)?|nan|inf|-inf")
+NUMBER = re.compile(r"(< ?)?[-+−]?[\d.,]*(e[-+]?\d+)?( ?%)?|nan|inf|-inf")
 
 
 @dataclass

@@ -9,12 +9,14 @@ from __future__ import annotations
 import enum
 import math
 import numbers
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
+from emlib import checkpoint as states
 from emlib.errors import DegenerateComponent, LikelihoodDecreased
 
 if TYPE_CHECKING:
@@ -207,6 +209,9 @@ class EMMap(Generic[Theta, Stats]):
 class Path(Protocol[Theta, Stats]):
     """One accelerated run, with what it remembers of its earlier iterates.
 
+    For a run that saves checkpoints, the class lists in ``remembers`` the attributes that make up the path's memory;
+    what ``begin`` finds again at the last iterate is not among them.
+
     Attributes
     ----------
     distance : float
@@ -345,6 +350,8 @@ def em(
     accelerate: Accelerator | None = None,
     callback: Callable[[Iteration[Theta]], object] | None = None,
     progress: bool = False,
+    checkpoint: str | os.PathLike[str] | None = None,
+    resume: str | os.PathLike[str] | None = None,
 ) -> EMResult[Theta]:
     """Run EM from a start until it converges, or say why it did not.
 
@@ -371,6 +378,13 @@ def em(
         value ends the run with status ``INTERRUPTED``.
     progress : bool
         Show a tqdm progress bar on stderr.
+    checkpoint : str or path, optional
+        File in which the state is saved after each iteration, before the callback is called
+        (:mod:`emlib.checkpoint`). Saving takes some milliseconds.
+    resume : str or path, optional
+        A saved state to go on from, with the same model, data, start and accelerator: to the same result, bit for
+        bit, as without the interruption. `tol` and `max_iter` may differ. The callback is not called again with the
+        saved state.
 
     Returns
     -------
@@ -382,20 +396,31 @@ def em(
     LikelihoodDecreased
         If the objective falls by more than rounding.
     ValueError
-        If `tol`, `max_iter`, the data or the start are invalid.
+        If `tol`, `max_iter`, the data or the start are invalid, or the state in `resume` belongs to another run.
+    FileNotFoundError
+        If there is no file `resume`.
     TypeError
-        If `accelerate` is no accelerator.
+        If `accelerate` is no accelerator, or the parameters cannot be saved.
     """
     _check_options(tol, max_iter, accelerate)
     prepared = _prepare(model, data, sample_weight)
-    run = _Run(EMMap(model, prepared), theta, tol, accelerate)
+    keeps = checkpoint is not None or resume is not None
+    identity = states.identity_of(model, theta, accelerate) if keeps else {}
+    saved = None if resume is None else states.read(resume, identity, theta)
+    run = _Run(EMMap(model, prepared), theta if saved is None else saved.theta, tol, accelerate)
+    if saved is not None:
+        run.go_on(saved, max_iter)
+    first = run.state.number
     status, message = Status.MAX_ITER, f"stopped after max_iter={max_iter} iterations, not converged"
-    steps = _steps(max_iter, progress)
+    steps = _steps(first, max_iter, progress)
     try:
         for number in steps:
-            if number > 0:
+            if number > first:
                 run.step()
-            if callback is not None and callback(run.state):
+            fresh = number > first or saved is None
+            if checkpoint is not None:
+                run.save(checkpoint, identity)
+            if callback is not None and fresh and callback(run.state):
                 status, message = Status.INTERRUPTED, f"the callback ended the run after iteration {number}"
                 break
             if tol > 0 and run.converged():
@@ -432,6 +457,35 @@ class _Run(Generic[Theta, Stats]):
         if accelerate is not None:
             self.path = accelerate.begin(em_map, self.point)
             self.allowed_fall = accelerate.allowed_fall
+
+    def go_on(self, saved: states.Saved, max_iter: int) -> None:
+        """Take up a saved run at its last iterate, where this one has just begun."""
+        if len(saved.trace) > max_iter + 1:
+            raise ValueError(f"the saved run did {len(saved.trace) - 1} iterations, more than max_iter={max_iter}")
+        if self.point.log_likelihood != saved.log_likelihood:
+            raise ValueError(
+                f"the saved run had log-likelihood {saved.log_likelihood!r}, and its parameters have "
+                f"{self.point.log_likelihood!r} here: these are other data, or the numerical libraries or their "
+                "threads differ. Resume where and with what the run began"
+            )
+        self.trace = saved.trace[:-1].tolist()
+        if self.path is not None:
+            states.restore(self.path, saved)
+        self._accept(len(self.trace), self.point)
+        self.em_map.e_steps, self.em_map.m_steps = saved.e_steps, saved.m_steps
+
+    def save(self, path: str | os.PathLike[str], identity: dict[str, Any]) -> None:
+        """Write the current iterate to a file."""
+        states.write(
+            path,
+            identity,
+            theta=self.state.theta,
+            log_likelihood=self.state.log_likelihood,
+            trace=self.trace,
+            e_steps=self.em_map.e_steps,
+            m_steps=self.em_map.m_steps,
+            accelerator=self.path,
+        )
 
     def step(self) -> None:
         """Go to the next iterate; raise if the objective fell beyond rounding."""
@@ -535,11 +589,11 @@ def _prepare(model: Any, data: Any, sample_weight: Any) -> Any:
     return data
 
 
-def _steps(max_iter: int, progress: bool) -> Any:
-    """Return the numbers 0..max_iter, inside a progress bar if asked for."""
-    numbers = range(max_iter + 1)
+def _steps(first: int, max_iter: int, progress: bool) -> Any:
+    """Return the numbers first..max_iter, inside a progress bar if asked for."""
+    numbers = range(first, max_iter + 1)
     if not progress:
         return numbers
     from tqdm import tqdm
 
-    return tqdm(numbers, desc="EM", unit="it")
+    return tqdm(numbers, desc="EM", unit="it", initial=first, total=max_iter + 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from emlib.em import EMResult, Status, em
 from emlib.errors import ConvergenceWarning, DegenerateFitWarning
 from emlib.models.components.gaussian import Gaussian, GaussianParameters
 from emlib.models.mixture import Mixture, MixtureParameters
+from emlib.parallel import Parallel, check_n_jobs
 from emlib.rows import Rows, extremes
 from emlib.starts import SEEDINGS, gaussian_start
 from emlib.stream import Stream
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from emlib._types import FloatArray, IntArray
-    from emlib.em import Accelerator
+    from emlib.em import Accelerator, EMModel
     from emlib.priors import Dirichlet, InverseWishart
 
     GaussianMixtureParameters = MixtureParameters[GaussianParameters]
@@ -61,10 +63,17 @@ class GaussianMixture(Estimator):
         Prior on the weights; likewise.
     accelerate : {'quasi-newton', 'squarem'} or Accelerator, optional
         Faster steps over the same EM map (:mod:`emlib.acceleration`). None runs plain EM.
+    n_jobs : int
+        Worker processes that share the E-steps; -1 for one a core; 1 works in this process. Others need joblib
+        (``emlib[parallel]``) and rows in an array or a memmap. They all give the same fit bit for bit, and that of
+        ``n_jobs=1`` but for rounding (:class:`~emlib.parallel.Parallel`).
     random_state : int, Generator, RandomState or None
         Source of the starts. An int gives the same fit every time.
     progress : bool
         Show a tqdm progress bar.
+    checkpoint : str or Path, optional
+        Folder in which every run saves its state after each iteration; a fit that finds states there goes on from
+        them, to the same result (:mod:`emlib.checkpoint`). It needs an int as `random_state`.
 
     Attributes
     ----------
@@ -118,8 +127,10 @@ class GaussianMixture(Estimator):
         covariance_prior: InverseWishart | None = None,
         weight_prior: Dirichlet | None = None,
         accelerate: str | Accelerator | None = None,
+        n_jobs: int = 1,
         random_state: Any = None,
         progress: bool = False,
+        checkpoint: str | Path | None = None,
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -134,8 +145,10 @@ class GaussianMixture(Estimator):
         self.covariance_prior = covariance_prior
         self.weight_prior = weight_prior
         self.accelerate = accelerate
+        self.n_jobs = n_jobs
         self.random_state = random_state
         self.progress = progress
+        self.checkpoint = checkpoint
 
     @classmethod
     def from_parameters(
@@ -184,7 +197,8 @@ class GaussianMixture(Estimator):
         ----------
         X : array_like of shape (n, d), or callable
             Rows of data; a `numpy.memmap` is read chunk by chunk. For rows that are in no array, a function that
-            returns an iterator over chunks; see :meth:`emlib.models.mixture.Mixture.prepare`.
+            returns an iterator over chunks; for rows on a cluster, a ``dask.array``. See
+            :meth:`emlib.models.mixture.Mixture.prepare`.
         y : object
             Ignored; for scikit-learn's conventions.
         sample_weight : array_like of shape (n,), optional
@@ -199,6 +213,8 @@ class GaussianMixture(Estimator):
         ------
         ValueError
             If an option or the data are invalid: NaN or inf, too few rows, constant columns, unknown names.
+        ImportError
+            If worker processes are asked for and joblib is not installed.
 
         Warns
         -----
@@ -213,7 +229,11 @@ class GaussianMixture(Estimator):
         model = Mixture(family, weight_prior=self.weight_prior)
         rows = model.prepare(X, sample_weight)
         _check_enough(rows, self.n_components, family)
-        restarts, interrupted = self._run_all(model, family, rows)
+        if self.n_jobs == 1:
+            restarts, interrupted = self._run_all(model, family, rows)
+        else:
+            with Parallel(model, n_jobs=self.n_jobs) as workers:
+                restarts, interrupted = self._run_all(workers, family, rows)
         best = max(restarts, key=lambda run: (run.status is not Status.DEGENERATE, run.objective))
         self.n_features_in_ = rows.dim
         vars(self).pop("feature_names_in_", None)
@@ -234,9 +254,10 @@ class GaussianMixture(Estimator):
                 raise ValueError(f"{name} must be a whole number, at least {least}, got {value!r}")
         if self.init not in SEEDINGS:
             raise ValueError(f"init must be one of {', '.join(SEEDINGS)}, got {self.init!r}")
+        check_n_jobs(self.n_jobs)
 
     def _run_all(
-        self, model: Mixture[GaussianParameters, Any], family: Gaussian, rows: Rows
+        self, model: EMModel[GaussianMixtureParameters, Any], family: Gaussian, rows: Rows
     ) -> tuple[list[EMResult[GaussianMixtureParameters]], bool]:
         """Run EM from each start; an interrupt ends the loop and keeps what was reached."""
         accelerator = by_name(self.accelerate) if isinstance(self.accelerate, str) else self.accelerate
@@ -244,9 +265,10 @@ class GaussianMixture(Estimator):
         n_runs = 1 if all(values is not None for values in given) else self.n_init
         seeds = np.random.default_rng(self.random_state).integers(2**63, size=n_runs)
         runs: list[EMResult[GaussianMixtureParameters]] = []
-        for seed in seeds:
+        for k, seed in enumerate(seeds):
             try:
                 start = self._start(family, rows, np.random.default_rng(seed))
+                state = self._state(k)
                 runs.append(
                     em(
                         model,
@@ -256,6 +278,8 @@ class GaussianMixture(Estimator):
                         max_iter=self.max_iter,
                         accelerate=accelerator,
                         progress=self.progress,
+                        checkpoint=state,
+                        resume=state if state is not None and state.exists() else None,
                     )
                 )
             except KeyboardInterrupt:  # before the first E-step of a run was done
@@ -265,6 +289,14 @@ class GaussianMixture(Estimator):
             if runs[-1].status is Status.INTERRUPTED:
                 return runs, True
         return runs, False
+
+    def _state(self, run: int) -> Path | None:
+        """Return the file in which a run saves its state."""
+        if self.checkpoint is None:
+            return None
+        folder = Path(self.checkpoint)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"run_{run}.npz"
 
     def _start(self, family: Gaussian, rows: Rows, rng: np.random.Generator) -> GaussianMixtureParameters:
         """Return the start: what the user gave, the rest from clusters around seeds or the given means."""

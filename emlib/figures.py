@@ -16,7 +16,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -343,15 +343,13 @@ def _compare(name: str, drawn: dict[str, Any], stored: dict[str, Any]) -> None:
         )
 
 
-def pictures(fig: Figure, extensions: Iterable[str] = tuple(UNSTAMPED)) -> dict[str, bytes]:
+def pictures(fig: Figure) -> dict[str, bytes]:
     """Return a figure in each format, without a stamp of time or program.
 
     Parameters
     ----------
     fig : matplotlib.figure.Figure
         The figure.
-    extensions : iterable of str
-        Of ``pdf``, ``svg`` and ``png``.
 
     Returns
     -------
@@ -363,9 +361,9 @@ def pictures(fig: Figure, extensions: Iterable[str] = tuple(UNSTAMPED)) -> dict[
     contents = {}
     with matplotlib.rc_context():
         style()
-        for extension in extensions:
+        for extension, metadata in UNSTAMPED.items():
             buffer = io.BytesIO()
-            fig.savefig(buffer, format=extension, metadata=UNSTAMPED[extension])
+            fig.savefig(buffer, format=extension, metadata=metadata)
             contents[extension] = buffer.getvalue()
     return contents
 

@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> int:
     Returns
     -------
     int
-        0 when every figure is as the manifest says, or was redrawn; 1 otherwise.
+        0 when every figure is as the manifest says, or was redrawn and fits its page; 1 otherwise.
 
     Raises
     ------
@@ -45,9 +45,15 @@ def main(arguments: list[str]) -> int:
     except ValueError as error:
         print(f"problem: {error}")
         return 1
-    for path in written:
-        print(f"drawn: {parsed.out / path.name}, with {path.stem}.tex, {path.stem}.typ and {path.stem}.md")
-    return 0
+    for figure in written:
+        print(f"drawn: {parsed.out / figure.path.stem}.{{{layout.extension},tex,typ,md}}")
+    cut = [figure for figure in written if not figure.fits]
+    for figure in cut:
+        print(
+            f"problem: {figure.path.stem}: at {figure.width:.3g} inches something drawn with letters of "
+            f"{layout.font_size:g} pt reaches beyond the edge; {figure.natural:.2g} pt keeps the notebook's proportions"
+        )
+    return 1 if cut else 0
 
 
 def record_sources(folder: Path) -> None:

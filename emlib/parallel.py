@@ -13,13 +13,17 @@ from itertools import pairwise
 from operator import add
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
+import numpy as np
+
 from emlib.rows import Rows, as_rows
+from emlib.stream import Stream
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from emlib._types import FloatArray
+    from emlib._types import FloatArray, IntArray
     from emlib.em import EMModel
+    from emlib.metric import Metric
 
 Theta = TypeVar("Theta")
 Stats = TypeVar("Stats")
@@ -51,6 +55,23 @@ class Parts:
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
+def check_n_jobs(n_jobs: object) -> None:
+    """Raise unless this is a number of workers.
+
+    Parameters
+    ----------
+    n_jobs : object
+        What a user gave.
+
+    Raises
+    ------
+    ValueError
+        If it is neither a positive whole number nor -1.
+    """
+    if isinstance(n_jobs, bool) or not isinstance(n_jobs, (int, np.integer)) or (n_jobs < 1 and n_jobs != -1):
+        raise ValueError(f"n_jobs must be a positive whole number, or -1 for one worker a core, got {n_jobs!r}")
+
+
 class Parallel(Generic[Theta, Stats]):
     """A model whose E-steps run in worker processes; a context manager, which ends them.
 
@@ -70,6 +91,8 @@ class Parallel(Generic[Theta, Stats]):
     ------
     ValueError
         If `n_jobs` is no number of workers.
+    ImportError
+        From the ``with`` statement, if joblib is not installed.
 
     Examples
     --------
@@ -84,15 +107,19 @@ class Parallel(Generic[Theta, Stats]):
     [0.5, 5.5]
     """
 
+    no_identity = ("n_jobs",)
+
     def __init__(self, model: EMModel[Theta, Stats], n_jobs: int = -1) -> None:
-        if isinstance(n_jobs, bool) or not isinstance(n_jobs, int) or (n_jobs < 1 and n_jobs != -1):
-            raise ValueError(f"n_jobs must be a positive whole number, or -1 for one worker a core, got {n_jobs!r}")
+        check_n_jobs(n_jobs)
         self.model: Any = model
         self.n_jobs = n_jobs
         self._pool: Any = None
 
     def __enter__(self) -> Self:
-        from joblib import Parallel as Pool
+        try:
+            from joblib import Parallel as Pool
+        except ImportError as error:
+            raise ImportError("worker processes need joblib, which is optional: pip install 'emlib[parallel]'") from error
 
         # Arrays above 1 MB go to the workers as one file that they share.
         self._pool = Pool(n_jobs=self.n_jobs, backend="loky", max_nbytes="1M", mmap_mode="r")
@@ -117,8 +144,18 @@ class Parallel(Generic[Theta, Stats]):
         -------
         Parts
             What :meth:`e_step` reads.
+
+        Raises
+        ------
+        ValueError
+            If the data or weights are invalid, or come from a source chunk by chunk.
         """
         rows = as_rows(self.model.prepare(data, sample_weight))
+        if isinstance(rows, Stream):
+            raise ValueError(
+                "worker processes share rows in an array or a numpy.memmap; those of a source are read by one process:"
+                " pass an array, or leave n_jobs=1"
+            )
         n = len(rows.x)
         n_parts = max(1, min(PARTS, n // SMALLEST_PART))
         cuts = [n * k // n_parts for k in range(n_parts + 1)]
@@ -156,7 +193,9 @@ class Parallel(Generic[Theta, Stats]):
         shares = [data.bounds[k::n_jobs] for k in range(n_jobs)]
         rows = data.rows
         work = delayed(_e_steps)
-        found = self._pool(work(self.model, theta, data.token, rows.x, rows.weights, share) for share in shares)
+        found = self._pool(
+            work(self.model, theta, data.token, rows.x, rows.weights, rows.numbers, share) for share in shares
+        )
         in_order = [found[k % n_jobs][k // n_jobs] for k in range(len(data.bounds))]
         return reduce(add, [stats for stats, _ in in_order]), float(sum(value for _, value in in_order))
 
@@ -220,6 +259,42 @@ class Parallel(Generic[Theta, Stats]):
         """
         self.model.check_start(theta)
 
+    def score(self, theta: Theta, stats: Stats) -> FloatArray | None:
+        """Return the model's gradient of the objective, for :mod:`emlib.acceleration`.
+
+        Parameters
+        ----------
+        theta : Theta
+            The parameters.
+        stats : Stats
+            Statistics of all rows at `theta`.
+
+        Returns
+        -------
+        ndarray of shape (p,), or None
+            In the coordinates of :meth:`pack`; None where the model cannot tell.
+        """
+        of_model = getattr(self.model, "score", None)
+        return None if of_model is None else of_model(theta, stats)
+
+    def complete_information(self, theta: Theta, stats: Stats) -> Metric:
+        """Return the model's information of complete data; asked for only where :meth:`score` is not None.
+
+        Parameters
+        ----------
+        theta : Theta
+            The parameters.
+        stats : Stats
+            Statistics of all rows at `theta`.
+
+        Returns
+        -------
+        Metric
+            In the coordinates of :meth:`pack`.
+        """
+        metric: Metric = self.model.complete_information(theta, stats)
+        return metric
+
     def log_prior(self, theta: Theta) -> float:
         """Return the model's log prior density, in nats.
 
@@ -278,7 +353,13 @@ _kept: dict[str, dict[tuple[int, int], Rows]] = {}
 
 
 def _e_steps(
-    model: Any, theta: Any, token: str, x: FloatArray, weights: FloatArray | None, bounds: Bounds
+    model: Any,
+    theta: Any,
+    token: str,
+    x: FloatArray,
+    weights: FloatArray | None,
+    numbers: IntArray | range | None,
+    bounds: Bounds,
 ) -> list[tuple[Any, float]]:
     """Return the E-step of each of some parts; runs in a worker."""
     if token not in _kept:
@@ -288,6 +369,7 @@ def _e_steps(
     found = []
     for start, stop in bounds:
         if (start, stop) not in parts:
-            parts[start, stop] = Rows(x[start:stop], None if weights is None else weights[start:stop])
+            stood = range(start, stop) if numbers is None else numbers[start:stop]
+            parts[start, stop] = Rows(x[start:stop], None if weights is None else weights[start:stop], stood)
         found.append(model.e_step(theta, parts[start, stop]))
     return found

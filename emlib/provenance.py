@@ -41,11 +41,11 @@ def sources(notebooks: Path) -> dict[str, dict[str, Any]]:
         seeds: list[int] = []
         for count, source in code_cells(path):
             tree = ast.parse(source)
-            seeds += [seed for seed in _seeds(tree) if seed not in seeds]
+            seeds = list(dict.fromkeys(seeds + _seeds(tree)))
             for name in _saved(tree):
                 if name in found:
                     raise ValueError(f"figure {name!r} is saved twice: in {found[name]['notebook']} and in {path.stem}")
-                found[name] = {"notebook": path.stem, "cell": count, "seeds": list(seeds)}
+                found[name] = {"notebook": path.stem, "cell": count, "seeds": seeds}
     return found
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from emlib import figures
 from emlib.provenance import code_cells, sources
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.text import Text
 
-__all__ = ["FORMATS", "Layout", "inches", "redraw", "snippets"]
+__all__ = ["FORMATS", "Layout", "Redrawn", "inches", "redraw", "snippets"]
 
+TICKS: tuple[Literal["major"], Literal["minor"]] = ("major", "minor")
 FORMATS = ("pdf", "svg", "png")
 UNITS = {"in": 1.0, "cm": 1 / 2.54, "mm": 1 / 25.4, "pt": 1 / 72.27}
 LENGTH = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(in|cm|mm|pt)")
@@ -89,6 +90,27 @@ class Layout:
             _scale_letters(fig, self.font_size / figures.FONT_SIZE)
 
 
+class Redrawn(NamedTuple):
+    """A figure as redrawn.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        The picture.
+    fits : bool
+        Whether all of it is on the page; large letters in a narrow figure may not be.
+    width : float
+        In inches.
+    natural : float
+        The font size, in points, at which the figure looks as in its notebook.
+    """
+
+    path: Path
+    fits: bool
+    width: float
+    natural: float
+
+
 def redraw(
     names: Iterable[str],
     layout: Layout,
@@ -96,7 +118,7 @@ def redraw(
     *,
     folder: Path,
     progress: Callable[[list[str]], Iterable[str]] = lambda notebooks: notebooks,
-) -> list[Path]:
+) -> list[Redrawn]:
     """Draw figures anew and write them with their snippets.
 
     Parameters
@@ -114,13 +136,13 @@ def redraw(
 
     Returns
     -------
-    list of pathlib.Path
-        The pictures written, in the order of the names.
+    list of Redrawn
+        What was written, in the order of the names.
 
     Raises
     ------
     ValueError
-        If a name is not in the manifest, no notebook saves it, or `out` is the folder of the figures.
+        If a name is not in the manifest, no notebook saves it, a notebook fails, or `out` is the folder of the figures.
     """
     if out.resolve() == folder.resolve():
         raise ValueError(f"{out} holds the figures of the repository; name another folder")
@@ -132,15 +154,20 @@ def redraw(
     out = out.resolve()  # notebooks run in their own folder
     out.mkdir(parents=True, exist_ok=True)
 
+    done: dict[str, Redrawn] = {}
+
     def receive(fig: Figure, name: str) -> None:
         if name not in wanted:
             return
+        before = float(fig.get_size_inches()[0])
         layout.apply(fig)
-        [content] = figures.pictures(fig, [layout.extension]).values()
+        width = float(fig.get_size_inches()[0])
         picture = f"{name}.{layout.extension}"
-        (out / picture).write_bytes(content)
-        for suffix, text in snippets(picture, manifest[name], float(fig.get_size_inches()[0])).items():
+        # All formats, as in figures.save: each drawing settles the layout a little further.
+        (out / picture).write_bytes(figures.pictures(fig)[layout.extension])
+        for suffix, text in snippets(picture, manifest[name], width).items():
             (out / f"{name}.{suffix}").write_text(text, encoding="utf-8")
+        done[name] = Redrawn(out / picture, _fits(fig), width, figures.FONT_SIZE * width / before)
 
     last: dict[str, int] = {}
     for name in wanted:
@@ -149,7 +176,7 @@ def redraw(
     with figures.diverted(receive):
         for notebook in progress(sorted(last)):
             _run(folder.parent / "notebooks" / f"{notebook}.ipynb", last[notebook])
-    return [out / f"{name}.{layout.extension}" for name in wanted]
+    return [done[name] for name in wanted]
 
 
 def snippets(picture: str, entry: dict[str, Any], width: float) -> dict[str, str]:
@@ -203,22 +230,30 @@ def _markdown(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]<>#$^~@|])", r"\\\1", text)
 
 
+def _fits(fig: Figure) -> bool:
+    """Tell whether nothing of a drawn figure reaches beyond its edge, to a tenth of a millimetre."""
+    box = fig.get_tightbbox()
+    width, height = fig.get_size_inches()
+    slack = 0.1 / 25.4
+    return bool(min(box.x0, box.y0) >= -slack and box.x1 <= width + slack and box.y1 <= height + slack)
+
+
 def _scale_letters(fig: Figure, ratio: float) -> None:
     """Scale all letters of a figure; those of ticks are made when drawn, so their axes must know."""
     from matplotlib.axes import Axes
+    from matplotlib.axis import Tick
     from matplotlib.text import Text
 
     axes = [found for found in fig.findobj(Axes) if isinstance(found, Axes)]
-    ticks: set[Text] = set()
-    for axis in (axis for each in axes for axis in (each.xaxis, each.yaxis)):
-        for which in ("major", "minor"):
-            labels = axis.get_ticklabels(which=which)
-            if labels:
-                axis.set_tick_params(which=which, labelsize=_points(labels[0]) * ratio)
-            ticks.update(labels)
+    pairs = [(axis, which) for each in axes for axis in (each.xaxis, each.yaxis) for which in TICKS]
+    sizes = [[_points(label) for label in axis.get_ticklabels(which=which)] for axis, which in pairs]
+    ticks = {text for tick in fig.findobj(Tick) for text in tick.findobj(Text)}
     for text in fig.findobj(Text):
         if isinstance(text, Text) and text not in ticks:
             text.set_fontsize(_points(text) * ratio)
+    for (axis, which), labels in zip(pairs, sizes, strict=True):
+        if labels:
+            axis.set_tick_params(which=which, labelsize=labels[0] * ratio)
 
 
 def _points(text: Text) -> float:
@@ -247,5 +282,11 @@ def _run(notebook: Path, last: int) -> None:
         for count, source in code_cells(notebook):
             if count > last:
                 break
-            exec(compile(source, f"{notebook.name}, cell {count}", "exec"), names)
+            try:
+                exec(compile(source, f"{notebook.name}, cell {count}", "exec"), names)
+            except Exception as error:
+                raise ValueError(
+                    f"{notebook.name}, cell {count}: {type(error).__name__}: {error}; "
+                    f"`make notebooks NB={notebook.stem}` shows where"
+                ) from error
             plt.close("all")

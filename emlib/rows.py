@@ -25,7 +25,7 @@ class Rows:
         The rows, finite; float64, or float32 where that was kept: `chunks` gives float64 always.
     weights : ndarray of shape (n,) or None
         Their weights, positive; None means one each.
-    numbers : ndarray of int, shape (n,), or None
+    numbers : ndarray of int, shape (n,), range or None
         Where each row stood in the data; None where no row was left out.
     memo : dict
         What a family worked out about these rows once and reads again in every E-step.
@@ -33,7 +33,7 @@ class Rows:
 
     x: FloatArray
     weights: FloatArray | None = None
-    numbers: IntArray | None = None
+    numbers: IntArray | range | None = None
     memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     def number(self, row: int) -> int:
@@ -65,6 +65,21 @@ class Rows:
     def total_weight(self) -> float:
         """Sum of the weights: the N of the note."""
         return float(len(self.x)) if self.weights is None else float(self.weights.sum())
+
+    def at(self, steps: FloatArray) -> FloatArray:
+        """Return the rows at which the cumulative weight passes given values.
+
+        Parameters
+        ----------
+        steps : ndarray of shape (k,)
+            Rising values between 0 and the total weight.
+
+        Returns
+        -------
+        ndarray of shape (k, d)
+            A row for each.
+        """
+        return rows_at(self, steps)
 
     def chunks(self, size: int | None = None) -> Iterator[tuple[FloatArray, FloatArray | None]]:
         """Yield one chunk of rows after the other.
@@ -102,11 +117,40 @@ def extremes(rows: Rows) -> tuple[FloatArray, FloatArray]:
     high : ndarray of shape (d,)
         The largest.
     """
+    if "extremes" in rows.memo:
+        return rows.memo["extremes"]
     low, high = np.full(rows.dim, np.inf), np.full(rows.dim, -np.inf)
     for x, _ in rows.chunks():
         columns = np.ascontiguousarray(x.T)  # reductions along contiguous numbers are several times quicker
         low, high = np.minimum(low, columns.min(axis=1)), np.maximum(high, columns.max(axis=1))
     return low, high
+
+
+def rows_at(rows: Rows, steps: FloatArray) -> FloatArray:
+    """Return the rows at which the cumulative weight passes given values.
+
+    Parameters
+    ----------
+    rows : Rows
+        The rows.
+    steps : ndarray of shape (k,)
+        Rising values between 0 and the total weight.
+
+    Returns
+    -------
+    ndarray of shape (k, d)
+        A row for each.
+    """
+    parts, passed, taken = [np.empty((0, rows.dim))], 0.0, 0
+    for x, weights in rows.chunks():
+        until = passed + np.cumsum(np.ones(len(x)) if weights is None else weights)
+        chosen = np.searchsorted(until, steps[taken:], side="right")
+        chosen = chosen[chosen < len(x)]
+        parts.append(x[chosen])
+        passed, taken = until[-1], taken + len(chosen)
+    if taken < len(steps):  # by rounding of the sums
+        parts.append(np.repeat(x[-1:], len(steps) - taken, axis=0))
+    return np.concatenate(parts)
 
 
 def as_rows(data: Any, sample_weight: Any = None, *, keep_single: bool = False) -> Rows:

@@ -193,15 +193,8 @@ def _start_from(
 
 def _sample(rows: Rows, rng: np.random.Generator) -> Rows:
     """Return SAMPLE rows at even steps of the cumulative weight: an integer weight acts as repetition here too."""
-    steps = (np.arange(SAMPLE) + rng.random()) * (rows.total_weight / SAMPLE)
-    parts, passed, taken = [], 0.0, 0
-    for x, weights in rows.chunks():
-        until = passed + np.cumsum(np.ones(len(x)) if weights is None else weights)
-        chosen = np.searchsorted(until, steps[taken:], side="right")
-        chosen = chosen[chosen < len(x)]
-        parts.append(x[chosen])
-        passed, taken = until[-1], taken + len(chosen)
-    return Rows(np.concatenate(parts))
+    steps = (np.arange(SAMPLE, dtype=np.float64) + rng.random()) * (rows.total_weight / SAMPLE)
+    return Rows(rows.at(steps))
 
 
 def _is_regular(components: GaussianParameters, smallest: FloatArray) -> bool:

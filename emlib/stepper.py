@@ -34,8 +34,8 @@ STYLE = """
 .em-stepper output { display: block; margin: 0.25em 0; font-variant-numeric: tabular-nums; }
 """
 
-# While it plays, a screen reader is not told each frame: it would never come to the end of one. The keys are handled here
-# because JupyterLab cancels what an arrow key does to a slider.
+# While it plays, a screen reader is not told each frame: it would never come to the end of one. The keys are handled
+# here because JupyterLab cancels what an arrow key does to a slider.
 SCRIPT = """
 for (const root of document.querySelectorAll(".em-stepper:not(.em-ready)")) {
   const frames = [...root.querySelectorAll("figure")];

@@ -263,3 +263,75 @@ def test_rounded_numbers_forget_the_last_bits_and_keep_shapes() -> None:
     np.testing.assert_array_equal(rounded["a"], again["a"])
     np.testing.assert_array_equal(rounded["a"], [[0.333333, 2.85714e-10], [1234570.0, 0.0]])
     np.testing.assert_array_equal(rounded["counts"], [1, 2])
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    """Return a folder with the figure ``first``, drawn once."""
+    figures.save(line(), "first", data={"y": [0.0, 1.0]}, folder=tmp_path, **WORDS)
+    return tmp_path
+
+
+def test_when_checking_the_same_figure_passes_and_nothing_is_written(
+    kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(figures.MODE, "check")
+    for path in kept.glob("*.p*"):
+        path.unlink()
+    before = contents(kept)
+    figures.save(line(), "first", data={"y": [0.0, 1.0]}, folder=kept, **WORDS)
+    assert contents(kept) == before
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"data_sha256": "0"}, "data_sha256 differ"),
+        ({"caption": "Another line."}, "caption differ"),
+        ({"alt": "Another line."}, "alt differ"),
+        ({"size_inches": [1.0, 1.0]}, "size_inches differ"),
+        ({"files": {}}, "pdf, svg, png differ"),
+    ],
+)
+def test_when_checking_a_tampered_manifest_is_noticed(
+    entry: dict[str, Any], message: str, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = figures.read_manifest(kept)
+    manifest["first"] |= entry
+    figures.write_manifest(kept, manifest)
+    before = contents(kept)
+    monkeypatch.setenv(figures.MODE, "check")
+    with pytest.raises(ValueError, match=f"'first' was drawn otherwise than manifest.json says: {message}"):
+        figures.save(line(), "first", data={"y": [0.0, 1.0]}, folder=kept, **WORDS)
+    assert contents(kept) == before
+
+
+@pytest.mark.parametrize("extension", ["pdf", "png", "svg"])
+def test_when_checking_one_changed_file_is_named(extension: str, kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = figures.read_manifest(kept)
+    manifest["first"]["files"][extension] = "0" * 64
+    figures.write_manifest(kept, manifest)
+    monkeypatch.setenv(figures.MODE, "check")
+    with pytest.raises(ValueError, match=f"says: {extension} differ"):
+        figures.save(line(), "first", data={"y": [0.0, 1.0]}, folder=kept, **WORDS)
+
+
+def test_when_checking_a_new_figure_and_an_unknown_mode_are_refused(
+    fig: Figure, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(figures.MODE, "check")
+    with pytest.raises(ValueError, match=r"'third' is not in manifest\.json"):
+        figures.save(fig, "third", data={"y": [0.0]}, folder=kept, **WORDS)
+    monkeypatch.setenv(figures.MODE, "chekc")
+    with pytest.raises(ValueError, match="must be empty or 'check', got 'chekc'"):
+        figures.save(fig, "third", data={"y": [0.0]}, folder=kept, **WORDS)
+
+
+def test_a_diverted_figure_is_handed_over_and_not_written(fig: Figure, tmp_path: Path) -> None:
+    seen = []
+    with figures.diverted(lambda figure, name: seen.append((figure, name))):
+        figures.save(fig, "line", data={"y": [0.0]}, folder=tmp_path / "out", **WORDS)
+    assert seen == [(fig, "line")]
+    assert not (tmp_path / "out").exists()
+    figures.save(fig, "line", data={"y": [0.0]}, folder=tmp_path / "out", **WORDS)
+    assert (tmp_path / "out" / "line.pdf").exists()

@@ -19,7 +19,7 @@ def heavy_imports(statement: str) -> list[str]:
     return run.stdout.split()
 
 
-@pytest.mark.parametrize("module", ["emlib", "emlib.datasets", "emlib.figures", "emlib.__main__"])
+@pytest.mark.parametrize("module", ["emlib", "emlib.datasets", "emlib.figures", "emlib.stepper", "emlib.__main__"])
 def test_import_is_light(module: str) -> None:
     assert heavy_imports(f"import {module}") == []
 

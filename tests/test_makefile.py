@@ -39,6 +39,7 @@ def tree(tmp_path: Path) -> Path:
         "docs/pages.py",
         "README.md",
         "CONTRIBUTING.md",
+        "CHANGELOG.md",
         "CITATION.cff",
         "pyproject.toml",
     ):
@@ -56,7 +57,7 @@ def make(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def calls(tree: Path) -> list[str]:
-    """Return what python was asked to do since the last look: notebooks by name, the book by its folder, the rest whole."""
+    """Return what python was asked since the last look: notebooks by name, the book by its folder, the rest whole."""
     log = tree / "calls.txt"
     lines = log.read_text().splitlines() if log.exists() else []
     log.unlink(missing_ok=True)

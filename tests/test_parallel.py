@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import emlib.parallel
-from emlib import Gaussian, Mixture, Parallel, Poisson, em
+from emlib import Gaussian, GaussianMixture, Mixture, MixtureParameters, Parallel, Poisson, PoissonParameters, em
+from emlib.acceleration import QuasiNewton
+from emlib.stream import Stream
 from tests.problems import make_problem
 
 joblib = pytest.importorskip("joblib")
@@ -54,6 +57,17 @@ def test_a_degenerate_component_is_located() -> None:
     assert result.message == em(problem.model, x, start).message
 
 
+@pytest.mark.parametrize("weights", [None, np.repeat([0.0, 1.0], [4, 27])])
+def test_an_impossible_row_is_named_as_in_the_data(weights: Any) -> None:
+    x = np.repeat([[0.0], [3.0]], [30, 1], axis=0)
+    start = MixtureParameters([0.5, 0.5], PoissonParameters(np.zeros((2, 1))))
+    with (
+        pytest.raises(ValueError, match="row 30 has log density -inf"),
+        Parallel(Mixture(Poisson()), n_jobs=1) as workers,
+    ):
+        em(workers, x, start, sample_weight=weights)
+
+
 class Killed(Poisson):
     """A family in whose E-step the worker dies."""
 
@@ -78,3 +92,44 @@ def test_without_with_there_are_no_workers() -> None:
     problem = make_problem("poisson", 8)
     with pytest.raises(RuntimeError, match="with Parallel"):
         em(Parallel(problem.model), problem.x, problem.start)
+
+
+@pytest.mark.parametrize("accelerate", [None, "quasi-newton"])
+def test_an_estimator_in_workers_finds_what_it_finds_alone(accelerate: str | None) -> None:
+    x = make_problem("gaussian-full", 3, dim=2, n_components=2, weighted=False).x
+    options: dict[str, Any] = {"random_state": 0, "tol": 1e-8, "n_init": 2, "accelerate": accelerate}
+    alone, two, three = (GaussianMixture(2, n_jobs=n_jobs, **options).fit(x) for n_jobs in (1, 2, 3))
+    assert_array_equal(two.result_.trace, three.result_.trace)
+    assert_array_equal(two.covariances_, three.covariances_)
+    assert two.n_iter_ == alone.n_iter_
+    assert_allclose(two.result_.trace, alone.result_.trace, rtol=1e-12)
+
+
+def test_quasi_newton_steps_use_the_gradient_of_the_model() -> None:
+    """Without it the residual form takes two E-steps an iteration."""
+    problem = make_problem("gaussian-full", 3, dim=2, n_components=2, weighted=False)
+    options: dict[str, Any] = {"tol": 0, "max_iter": 6, "accelerate": QuasiNewton()}
+    with Parallel(problem.model, n_jobs=1) as workers:
+        found = em(workers, problem.x, problem.start, **options)
+    alone = em(problem.model, problem.x, problem.start, **options)
+    assert_allclose(found.trace, alone.trace, rtol=1e-12)
+
+
+@pytest.mark.parametrize("n_jobs", [0, -2, 1.5, True, None])
+def test_an_estimator_names_a_wrong_number_of_workers(n_jobs: Any) -> None:
+    with pytest.raises(ValueError, match="n_jobs must be a positive whole number, or -1"):
+        GaussianMixture(2, n_jobs=n_jobs).fit(np.arange(20.0).reshape(10, 2))
+
+
+def test_rows_of_a_source_have_one_reader() -> None:
+    x = make_problem("gaussian-full", 3, dim=2, n_components=2, weighted=False).x
+    with pytest.raises(ValueError, match="pass an array, or leave n_jobs=1"):
+        GaussianMixture(2, n_jobs=2, random_state=0).fit(Stream(lambda: iter([x])))
+
+
+def test_without_joblib_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "joblib", None)
+    x = make_problem("gaussian-full", 3, dim=2, n_components=2, weighted=False).x
+    with pytest.raises(ImportError, match=r"emlib\[parallel\]"):
+        GaussianMixture(2, n_jobs=2, random_state=0).fit(x)
+    assert GaussianMixture(2, random_state=0).fit(x).result_ is not None

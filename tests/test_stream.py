@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +81,16 @@ def test_a_collapse_names_the_row_of_a_source() -> None:
     [
         ([], "the source gave no rows"),
         ([np.zeros((3, 2)), np.zeros((3, 1))], "in chunk 1 of the source: 1 columns, and 2 in those before"),
-        ([np.zeros((3, 2)), [[0.0, np.nan]]], "in chunk 1 of the source: .*NaN, first at row 0, column 1"),
-        ([np.zeros(3)], r"in chunk 0 of the source: .*got shape \(3,\)"),
-        ([(np.zeros((2, 1)), [1.0, -1.0])], "in chunk 0 of the source: .*row 1 has -1.0"),
+        (
+            [np.zeros((3, 2)), [[0.0, np.nan]]],
+            "in chunk 1 of the source, which begins at row 3: .*NaN, first at row 0, column 1",
+        ),
+        ([np.zeros(3)], r"in chunk 0 of the source, which begins at row 0: .*got shape \(3,\)"),
+        (
+            [np.zeros((3, 1)), [[1.0], [1e200]]],
+            "in chunk 1 of the source, which begins at row 3: row 1, column 0 is 1e",
+        ),
+        ([(np.zeros((2, 1)), [1.0, -1.0])], "in chunk 0 of the source, .*: .*row 1 has -1.0"),
     ],
 )
 def test_bad_chunks_are_named(chunks: list[Any], message: str) -> None:
@@ -94,6 +103,29 @@ def test_a_source_must_give_the_same_rows_again() -> None:
     passes = iter([x, x, x[:20], x[:20]])
     with pytest.raises(ValueError, match="gave 30 rows at first and 20 now"):
         GaussianMixture(1).fit(lambda: [next(passes)])
+
+
+def test_a_source_must_give_equal_rows_again() -> None:
+    x = np.random.default_rng(0).normal(size=(30, 1))
+    rows = Stream(iter([[x], [x + 1e-8 * (np.arange(30)[:, None] == 7)], [x[:13], x[13:]]]).__next__)
+    with pytest.raises(ValueError, match=r"rows with sum of squares .* at first and .* now"):
+        list(rows.chunks())
+    assert sum(len(part) for part, _ in rows.chunks()) == 30
+
+
+def test_memory_does_not_grow_with_the_rows() -> None:
+    model = Mixture(Gaussian())
+    start = make_problem("gaussian-full", 6, dim=2, n_components=2).start
+    peaks = []
+    for n_chunks in (2, 40):
+        chunks = partial(map, lambda seed: np.random.default_rng(seed).normal(size=(5000, 2)), range(n_chunks))
+        em(model, chunks, start, tol=0, max_iter=1)
+        tracemalloc.start()
+        em(model, chunks, start, tol=0, max_iter=1)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.1 * peaks[0]
+    assert peaks[1] < 4 * 2**20
 
 
 def test_weights_of_a_source_come_with_its_chunks() -> None:

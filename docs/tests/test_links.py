@@ -1,4 +1,4 @@
-"""Every link and anchor of the book resolves, every picture has a text, and downloads are the files of the repository."""
+"""Every link and anchor of the book resolves, every picture has a text, and downloads are the repository's files."""
 
 from __future__ import annotations
 

@@ -31,7 +31,8 @@ RAW_TEX = r"""() => {
 # What sticks out of the page at the right, unless it lies in a box that scrolls; and what a box cuts off.
 OVERFLOW = """() => {
   const width = document.documentElement.clientWidth;
-  const name = node => `${node.tagName}.${node.className.baseVal ?? node.className} ${node.textContent.trim().slice(0, 60)}`;
+  const words = node => node.textContent.trim().slice(0, 60);
+  const name = node => `${node.tagName}.${node.className.baseVal ?? node.className} ${words(node)}`;
   const found = document.documentElement.scrollWidth > width ? [`page: ${document.documentElement.scrollWidth}`] : [];
   const look = node => {
     if (node.closest("mjx-assistive-mml, .visually-hidden")) return;

@@ -21,6 +21,8 @@ WINDOW = 30
 class Pace:
     """How many EM steps away the limit was, in the directions of the last cycles."""
 
+    remembers = ("ratios",)
+
     def __init__(self) -> None:
         self.ratios: deque[float] = deque(maxlen=WINDOW)
 
@@ -44,6 +46,8 @@ class PlainSteps:
 
     A probability that is zero has no finite coordinate, so nothing can be extrapolated there.
     """
+
+    remembers = ("trace",)
 
     def __init__(self) -> None:
         self.trace: deque[float] = deque(maxlen=4)

@@ -110,6 +110,8 @@ class _Slope:
 class _MetricPath(Generic[Theta, Stats]):
     """A run of L-BFGS in the complete-data metric."""
 
+    remembers = ("pairs", "fractions", "plain", "bound", "concave", "left", "distance")
+
     def __init__(self, options: QuasiNewton, em_map: EMMap[Theta, Stats], start: Point[Theta, Stats]) -> None:
         self.options, self.em_map = options, em_map
         self.pairs: deque[tuple[FloatArray, FloatArray]] = deque(maxlen=options.memory)

@@ -20,6 +20,8 @@ Stats = TypeVar("Stats")
 class ResidualPath(Generic[Theta, Stats]):
     """A run of EM steps, each followed by a multi-secant step on the residual."""
 
+    remembers = ("pairs", "last", "pace", "plain", "bound", "distance")
+
     def __init__(self, memory: int, growth: float, em_map: EMMap[Theta, Stats]) -> None:
         self.growth, self.em_map = growth, em_map
         self.pairs: deque[tuple[FloatArray, FloatArray]] = deque(maxlen=memory)

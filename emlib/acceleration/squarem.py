@@ -80,6 +80,8 @@ class Squarem:
 class _SquaremPath(Generic[Theta, Stats]):
     """A run of SQUAREM: the bound on the step and the slowest direction seen."""
 
+    remembers = ("step_max", "pace", "plain", "distance")
+
     def __init__(self, options: Squarem, em_map: EMMap[Theta, Stats]) -> None:
         self.options, self.em_map = options, em_map
         self.step_max = options.step_max

@@ -28,7 +28,7 @@ class _Table(Rows):
     def sorted(self) -> Rows:
         """The same rows by pattern: a chunk of them then holds few patterns, each of which costs a factorisation."""
         order = by_pattern(self.x)
-        numbers = order if self.numbers is None else self.numbers[order]
+        numbers = order if self.numbers is None else np.asarray(self.numbers)[order]
         return Rows(self.x[order], None if self.weights is None else self.weights[order], numbers)
 
 

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
+from emlib.cluster import ClusterRows, is_collection
 from emlib.metric import LogRatios, Stacked
 from emlib.models.components.separate import as_family
 from emlib.models.components.values import frozen, trusted
 from emlib.priors import Dirichlet
 from emlib.rows import Rows, as_rows
+from emlib.sources import source_of
 from emlib.stream import Stream
 
 if TYPE_CHECKING:
@@ -128,7 +130,10 @@ class Mixture(Generic[Params, Sums]):
         data : array_like of shape (n, d), or callable
             Rows of data; a `numpy.memmap` is read chunk by chunk. For rows that are in no array, a function without
             arguments that returns an iterator over chunks: arrays of rows, or pairs of rows and their weights.
-            It is called for every pass over the data and must give the same rows each time.
+            It is called for every pass over the data and must give the same rows each time. A dataset of h5py, an
+            array of zarr, and a ParquetFile or dataset of pyarrow are read like that too (:mod:`emlib.sources`). The
+            rows of a ``dask.array``, or of a list of ``dask.delayed`` chunks, stay with its workers
+            (:mod:`emlib.cluster`).
         sample_weight : array_like of shape (n,), optional
             Weights of the rows.
 
@@ -143,15 +148,15 @@ class Mixture(Generic[Params, Sums]):
             If the data or weights are invalid, or outside the support of the family.
         """
         check = getattr(self.family, "check", None)
-        if callable(data) and not hasattr(data, "__array__"):
+        single = self._expectation is not None
+        if is_collection(data):
+            return ClusterRows(data, sample_weight, check=check, keep_single=single)
+        source = data if callable(data) and not hasattr(data, "__array__") else source_of(data)
+        if source is not None:
             if sample_weight is not None:
                 raise ValueError("a source gives the weights itself: let its chunks be pairs (rows, weights)")
-            stream = Stream(data)
-            if check is not None:
-                for x, _ in stream.chunks():
-                    check(x)
-            return stream
-        rows = as_rows(data, sample_weight, keep_single=self._expectation is not None)
+            return Stream(source, check)
+        rows = as_rows(data, sample_weight, keep_single=single)
         if check is not None and not isinstance(data, Rows):
             check(rows.x)
         return rows
@@ -179,6 +184,8 @@ class Mixture(Generic[Params, Sums]):
             If a row has density zero under every component.
         """
         rows = data if isinstance(data, Rows) else self.prepare(data)
+        if isinstance(rows, ClusterRows):
+            return rows.e_step(self, theta)
         if self._expectation is not None:
             found = self._expectation(theta.components, theta.weights, rows)
             if found is not None:

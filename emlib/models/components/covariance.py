@@ -53,6 +53,11 @@ class Factor:
         """Return the inverses of well conditioned Cholesky factors; None if to multiply by them is not exact enough.
 
         They are not kept: parameters outlive the E-step.
+
+        Returns
+        -------
+        ndarray of shape (k, d, d) or None
+            Lower triangular.
         """
         if self.roots.ndim == 2 or self.condition > STEEP:
             return None

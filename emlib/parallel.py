@@ -119,7 +119,7 @@ class Parallel(Generic[Theta, Stats]):
         try:
             from joblib import Parallel as Pool
         except ImportError as error:
-            raise ImportError("worker processes need joblib, which is optional: pip install 'emlib[parallel]'") from error
+            raise ImportError("worker processes need joblib: pip install 'emlib[parallel]'") from error
 
         # Arrays above 1 MB go to the workers as one file that they share.
         self._pool = Pool(n_jobs=self.n_jobs, backend="loky", max_nbytes="1M", mmap_mode="r")

@@ -274,7 +274,7 @@ def test_the_factor_knows_its_condition_whatever_the_units(scale: float) -> None
 
 @pytest.mark.parametrize(("rows", "bound"), [([0.0], 1e-19), ([0.0, 3e-4], 1e-7)])
 def test_a_collapse_in_one_step_is_as_deep_as_it_is(rows: list[float], bound: float) -> None:
-    """The variance of the new component is 1e-20 or 1e-8 of the old one's; features alone lose it, or half its digits."""
+    """The new variance is 1e-20 or 1e-8 of the old one; features alone lose it, or half its digits."""
     x = np.array([*rows, 10.0, 11.0, 12.0])[:, None]
     theta = MixtureParameters([0.25, 0.75], GaussianParameters([[0.0], [11.0]], [[[1.0]], [[1.0]]]))
     weights, _, covariances, _ = textbook_em(x, theta.weights, theta.components.means, theta.components.covariances, 1)

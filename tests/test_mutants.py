@@ -275,7 +275,7 @@ def scale_log_det(factor: float) -> Plant:
 def covariance_about_old_mean(patch: Patch) -> None:
     for structure in STRUCTURES.values():
         original = structure.outer
-        patch.setattr(structure, "outer", lambda vectors, original=original: 0 * original(vectors))
+        patch.setattr(structure, "outer", lambda u, v, original=original: 0 * original(u, v))
 
 
 def unbiased_covariance(patch: Patch) -> None:

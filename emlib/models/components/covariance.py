@@ -53,6 +53,11 @@ class Factor:
         """Return the inverses of well conditioned Cholesky factors; None if to multiply by them is not exact enough.
 
         They are not kept: parameters outlive the E-step.
+
+        Returns
+        -------
+        ndarray of shape (k, d, d) or None
+            Lower triangular.
         """
         if self.roots.ndim == 2 or self.condition > STEEP:
             return None
@@ -223,9 +228,9 @@ class _Matrices(CovarianceStructure):
             smallest = np.linalg.eigvalsh(_correlations(blocks))[:, 0]
             self._refuse(smallest <= smallest.min(), "has a covariance that is not positive definite")
         of_roots = diagonals(roots)
-        smallest = float(np.minimum.reduce(of_roots, axis=None))
+        least = float(np.minimum.reduce(of_roots, axis=None))
         singular = 16 * dim * EPS
-        if not smallest * smallest > singular * np.vdot(roots, roots):  # the sum of all variances, quick to have
+        if not least * least > singular * np.vdot(roots, roots):  # the sum of all variances, quick to have
             # Pivots of the correlation matrix: units of the columns then do not touch the condition.
             self._refuse(
                 ~(_pivots(roots).min(axis=1) > singular),
@@ -234,7 +239,7 @@ class _Matrices(CovarianceStructure):
         log_det = 2 * np.add.reduce(np.log(of_roots), axis=1)
         if self.tied:
             log_det = np.broadcast_to(log_det, (n_components,))
-        return Factor(roots, log_det, smallest)
+        return Factor(roots, log_det, least)
 
     def _refuse(self, bad: BoolArray | np.bool_, reason: str) -> None:
         if bad.any():

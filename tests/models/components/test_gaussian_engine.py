@@ -234,13 +234,52 @@ def test_constant_columns_and_copies_of_columns_have_a_frame() -> None:
     assert (np.diff(result.trace) >= 0).all()
 
 
-def test_a_collapse_in_one_step_is_as_deep_as_it_is() -> None:
-    """The variance of the new component is 1e-20 of the old one's; the features alone would say 1e-16."""
-    x = np.array([[0.0], [10.0], [11.0], [12.0]])
+@pytest.mark.parametrize("covariance_type", ["full", "diag"])
+@pytest.mark.parametrize("transposed", [1, 99])
+def test_columns_are_read_right_however_rows_lie(
+    covariance_type: str, transposed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Centered before or after they are transposed, in chunks with a rest, in either order in memory."""
+    monkeypatch.setattr(gaussian_engine, "TRANSPOSED", transposed)
+    monkeypatch.setattr(gaussian_engine, "CACHE", 100_000)
+    monkeypatch.setattr(gaussian_engine, "KEPT", 0)
+    rng = np.random.default_rng(5)
+    x = 7 + rng.normal(size=(1003, 9)) @ rng.normal(size=(9, 9))
+    responsibilities = rng.dirichlet(np.ones(3), len(x))
+    for rows in (x, np.asfortranarray(x)):
+        same_step(
+            Problem("gaussian-" + covariance_type, rows, None, responsibilities, Mixture(Gaussian(covariance_type)))
+        )
+
+
+def test_the_chunks_of_little_data_have_no_small_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gaussian_engine, "CACHE", 100_000)
+    x = np.random.default_rng(0).normal(size=(3001, 2))
+    model = Mixture(Gaussian())
+    rows = model.prepare(x)
+    model.e_step(model.from_responsibilities(x, np.ones((3001, 1))), rows)
+    sizes = [phi.shape[1] for phi, _ in rows.memo["work"].kept]
+    assert len(sizes) > 2
+    assert max(sizes) - min(sizes) < 8 * len(sizes)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e9])
+def test_the_factor_knows_its_condition_whatever_the_units(scale: float) -> None:
+    correlations = np.array([[[1.0, 0.6], [0.6, 1.0]], [[1.0, 0.8], [0.8, 1.0]]])
+    units = np.array([1.0, scale])
+    factor = GaussianParameters(np.zeros((2, 2)), correlations * np.outer(units, units)).factor
+    assert_allclose(factor.condition, 1 / 0.36, rtol=1e-12)
+    assert_allclose(factor.smallest, min(1.0, 0.6 * scale), rtol=1e-12)
+
+
+@pytest.mark.parametrize(("rows", "bound"), [([0.0], 1e-19), ([0.0, 3e-4], 1e-7)])
+def test_a_collapse_in_one_step_is_as_deep_as_it_is(rows: list[float], bound: float) -> None:
+    """The new variance is 1e-20 or 1e-8 of the old one; features alone lose it, or half its digits."""
+    x = np.array([*rows, 10.0, 11.0, 12.0])[:, None]
     theta = MixtureParameters([0.25, 0.75], GaussianParameters([[0.0], [11.0]], [[[1.0]], [[1.0]]]))
     weights, _, covariances, _ = textbook_em(x, theta.weights, theta.components.means, theta.components.covariances, 1)
     model = Mixture(Gaussian())
     new = model.m_step(model.e_step(theta, x)[0])
     assert_allclose(new.components.covariances, covariances, rtol=1e-10)
     assert_allclose(new.weights, weights, rtol=1e-12)
-    assert covariances[0, 0, 0] < 1e-19
+    assert covariances[0, 0, 0] < bound

@@ -108,8 +108,9 @@ def main() -> None:
     fig, axes = pyplot.subplots(3, 1, figsize=(6.3, 8.6), height_ratios=[4, 3, 2.5])
     for draw, one in zip((iterations, whole_ways, growth), axes, strict=True):
         draw(one)
-    for extension, content in figures.pictures(fig, ("svg", "png")).items():
-        (RESULTS / f"speed.{extension}").write_bytes(content)
+    content = figures.pictures(fig)
+    for extension in ("svg", "png"):
+        (RESULTS / f"speed.{extension}").write_bytes(content[extension])
     (RESULTS / "speed.md").write_text(f"![Ratios of CPU time](speed.png)\n\n{caption()}\n", encoding="utf-8")
 
 

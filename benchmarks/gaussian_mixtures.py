@@ -180,9 +180,8 @@ def main() -> None:
         return
     about = versions("numpy", "scipy", "scikit-learn")
     others = versions(*(distribution for _, distribution, _ in peers.PACKAGES.values()))
-    print(
-        f"{about}; {others}; one thread, CPU time of one EM iteration in ms, medians of {args.repeats}; ratios to emlib's time"
-    )
+    print(f"{about}; {others}")
+    print(f"one thread, CPU time of one EM iteration in ms, medians of {args.repeats}; ratios to emlib's time")
     missing = [name for name in peers.PACKAGES if name not in peers.installed()]
     if missing:
         print(f"not installed, so left out: {', '.join(missing)}")

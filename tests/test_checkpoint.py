@@ -80,16 +80,16 @@ def test_a_hidden_markov_model_resumes(tmp_path: Path) -> None:
 
 
 SCRIPT = """
-import sys
+import sys, time
 from emlib import em
 from tests.test_checkpoint import LONG, long_run
-em(*long_run(), **LONG, checkpoint=sys.argv[1])
+em(*long_run(), **LONG, checkpoint=sys.argv[1], callback=lambda _: time.sleep(0.002))
 """
 LONG: dict[str, Any] = {"tol": 0, "max_iter": 2000, "accelerate": Squarem()}
 
 
 def long_run() -> tuple[Any, Any, Any]:
-    problem = make_problem("gaussian-full", 3, dim=1, n_components=2, weighted=False)
+    problem = make_problem("gaussian-tied", 3, dim=1, n_components=2, weighted=False)
     return problem.model, problem.x, problem.start
 
 

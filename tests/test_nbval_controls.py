@@ -67,7 +67,9 @@ def executed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def notebook(executed: Path) -> Notebook:
+def notebook(executed: Path, tmp_path: Path) -> Notebook:
+    """Return the executed notebook; its figures lie in the folder of the test."""
+    shutil.copytree(executed.parent / "figures", tmp_path / "figures")
     return dict(json.loads(executed.read_text(encoding="utf-8")))
 
 
@@ -123,6 +125,16 @@ def test_an_altered_number_formula_and_picture_each_fail(notebook: Notebook, tmp
     assert run.returncode == 1, run.stdout + run.stderr
     results = re.findall(r"^(\w+)::ipynb::Cell \d (PASSED|FAILED)", run.stdout, flags=re.MULTILINE)
     assert results == [("altered", "FAILED")] * 4 + [("intact", "PASSED")] * 4
+
+
+def test_a_figure_that_is_not_the_one_of_the_manifest_fails(notebook: Notebook, tmp_path: Path) -> None:
+    manifest = tmp_path / "figures" / "manifest.json"
+    entries = json.loads(manifest.read_text(encoding="utf-8"))
+    entries["sample"]["files"]["pdf"] = "0" * 64
+    manifest.write_text(json.dumps(entries), encoding="utf-8")
+    run = nbval(tmp_path, {"intact": notebook})
+    assert re.findall(r"::ipynb::Cell (\d) FAILED", run.stdout, flags=re.MULTILINE) == ["2"]
+    assert "pdf" in run.stdout
 
 
 def test_pictures_can_be_left_out_for_another_matplotlib(notebook: Notebook, tmp_path: Path) -> None:

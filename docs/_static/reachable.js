@@ -1,5 +1,5 @@
 // What scrolls sideways can be reached with the keyboard: such boxes are stops of the tab key.
-const BOXES = "article pre, article p, article table, article .table-wrapper, article mjx-container[display]";
+const BOXES = "article pre, article p, article table, article .table-wrapper, article .math-wrapper, article mjx-container[display]";
 
 const reach = () => {
   for (const box of document.querySelectorAll(BOXES)) {

@@ -80,9 +80,14 @@ def growth(axes: Any) -> None:
     axes.legend(fontsize="small")
 
 
+DRAWN = ("gaussian_mixtures", "whole_fits", "time_to_optimum", "hmm_iteration", "growth")
+"""The results that the figure shows, from top to bottom."""
+
+
 def caption() -> str:
     """Return what the figure shows and under which conditions."""
     measured = read("gaussian_mixtures")
+    loads = [read(name)["load"] for name in DRAWN]
     kernels = sorted({kernel for shape in measured["shapes"] for kernel in shape["kernels"]})
     return (
         "CPU time of emlib beside other packages, one thread, float64, full covariances. Top: one EM iteration of a"
@@ -90,8 +95,8 @@ def caption() -> str:
         " their starts to the same log-likelihood, the time to within 1e-9 of the maximum on slow overlapping mixtures,"
         " and one Baum-Welch iteration; each point is one data set, runs that end in different maxima left out. Bottom:"
         f" time per row as the data grow. {measured['processor']}; OpenBLAS kernels {' and '.join(kernels)};"
-        f" {measured['versions']}. The machine carried other load (about {measured['load']:.0f} processes), which CPU"
-        " time feels little, but does feel."
+        f" {measured['versions']}. The load of the machine was {loads[0]:.0f} for the top and up to {max(loads):.0f} for"
+        " the rest, which CPU time feels little, but does feel."
     )
 
 

@@ -95,8 +95,8 @@ def caption() -> str:
         " their starts to the same log-likelihood, the time to within 1e-9 of the maximum on slow overlapping mixtures,"
         " and one Baum-Welch iteration; each point is one data set, runs that end in different maxima left out. Bottom:"
         f" time per row as the data grow. {measured['processor']}; OpenBLAS kernels {' and '.join(kernels)};"
-        f" {measured['versions']}. The load of the machine was {loads[0]:.0f} for the top and up to {max(loads):.0f} for"
-        " the rest, which CPU time feels little, but does feel."
+        f" {measured['versions']}. The load of the machine was {loads[0]:.0f} for the top and up to {max(loads):.0f}"
+        " for the rest, which CPU time feels little, but does feel."
     )
 
 

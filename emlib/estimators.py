@@ -12,7 +12,8 @@ from emlib.acceleration import by_name
 from emlib.conventions import Estimator, check_features, feature_names, not_fitted
 from emlib.em import EMResult, Status, em
 from emlib.errors import ConvergenceWarning, DegenerateFitWarning
-from emlib.models.components.gaussian import Gaussian, GaussianParameters
+from emlib.models.components.gaussian import Gaussian
+from emlib.models.components.gaussian_values import GaussianParameters
 from emlib.models.mixture import Mixture, MixtureParameters
 from emlib.parallel import Parallel, check_n_jobs
 from emlib.rows import Rows, extremes

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emlib.models.components.gaussian import GaussianParameters, GaussianStatistics
+from emlib.models.components.gaussian_values import GaussianParameters, GaussianStatistics
 from emlib.models.components.incomplete import IncompleteGaussian, by_pattern
 from emlib.models.mixture import Mixture, MixtureParameters, MixtureStatistics
 from emlib.rows import Rows, as_rows

@@ -636,12 +636,12 @@ def replace_factors(change: Callable[[Any, Any], Any]) -> Plant:
 
         def maximum(self: Any) -> Any:
             found = original(self)
-            factor = change(found.standard.factor.copy(), self.masses)
-            return trusted(
-                GaussianParameters,
-                covariance_type="full",
-                standard=found.standard._replace(factor=factor, inverse=np.linalg.inv(factor)),
-            )
+            width = self.theta.shape[1] + 1
+            pair = self.pair.copy()
+            pair[:, :width, :width] = change(pair[:, :width, :width], self.masses)
+            pair[:, width:, :width] = np.linalg.inv(pair[:, :width, :width]).swapaxes(1, 2)
+            standard = found.standard._replace(pair=pair)
+            return trusted(GaussianParameters, covariance_type="full", standard=standard)
 
         patch.setattr(gaussian_values.StandardStatistics, "maximum", maximum)
 

@@ -97,12 +97,14 @@ class Gaussian:
                 "Rescale the column."
             )
 
-    def _check_fits(self, theta: GaussianParameters, dim: int) -> None:
-        """Raise if the parameters belong to another type or number of columns."""
+    def _check_fits(self, theta: GaussianParameters, dim: int) -> int:
+        """Return the number of components; raise if the parameters belong to another type or number of columns."""
         if theta.covariance_type != self.covariance_type:
             raise ValueError(f"the parameters are {theta.covariance_type!r}, the family is {self.covariance_type!r}")
-        if dim != theta.shape[1]:
-            raise ValueError(f"the data have {dim} columns, the parameters {theta.shape[1]}")
+        n_components, expected = theta.shape
+        if dim != expected:
+            raise ValueError(f"the data have {dim} columns, the parameters {expected}")
+        return n_components
 
     def log_prob(self, theta: GaussianParameters, x: FloatArray) -> FloatArray:
         """Return log densities.
@@ -198,8 +200,8 @@ class Gaussian:
         DegenerateComponent
             If a covariance is singular.
         """
-        self._check_fits(theta, rows.dim)
-        if len(weights) != theta.shape[0]:
+        n_components = self._check_fits(theta, rows.dim)
+        if len(weights) != n_components:
             return None
         return expectation(self.structure, theta, weights, rows)
 

@@ -95,8 +95,8 @@ def expectation(
         In place of the two where a row has density zero under every component.
     """
     found = None
-    if _few_features(structure, theta):
-        n_components = len(weights)
+    n_components = len(weights)
+    if _few_features(structure, n_components, rows.dim):
         work = rows.memo.pop("work", None)  # taken away, so that two threads never write to one
         if work is None or work.made_for != (structure.dense_products, n_components):
             work = _Work(structure.dense_products, n_components, rows)
@@ -122,15 +122,15 @@ def amplification(structure: CovarianceStructure, theta: GaussianParameters, row
     float
         At most MOST.
     """
-    if not _few_features(structure, theta):
+    n_components, dim = theta.shape
+    if not _few_features(structure, n_components, dim):
         return 0.0
-    bound = _features(structure.dense_products, frame_of(rows), theta.shape[0]).amplification(theta)
+    bound = _features(structure.dense_products, frame_of(rows), n_components).amplification(theta)
     return bound if bound <= MOST else 0.0
 
 
-def _few_features(structure: CovarianceStructure, theta: GaussianParameters) -> bool:
+def _few_features(structure: CovarianceStructure, n_components: int, dim: int) -> bool:
     """Whether there are so few features for the components that the first form is the quicker one."""
-    n_components, dim = theta.shape
     return not structure.dense_products or 170 * n_components >= dim**2
 
 

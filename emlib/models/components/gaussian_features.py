@@ -13,8 +13,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from emlib.models.components.covariance import EPS, diagonals
-from emlib.models.components.gaussian_values import GaussianStatistics, StandardStatistics, moments_about
+from emlib.models.components.covariance import EPS
+from emlib.models.components.gaussian_values import (
+    GaussianStatistics,
+    StandardStatistics,
+    bordered,
+    halves,
+    moments_about,
+)
 
 if TYPE_CHECKING:
     from emlib._types import FloatArray, IntArray
@@ -46,7 +52,9 @@ class Products:
         self._given = np.empty((n_components, dim, dim + 1))
         self._factor = np.zeros((n_components, dim + 1, dim + 1))
         self._factor[:, 0, 0] = 1.0
-        self._ones = np.ones(dim + 1)
+        self._signs = np.concatenate([[1.0], -np.ones(dim)])
+        self._scales = np.empty((n_components, dim + 1))
+        self._bordered = bordered(n_components, dim + 1)
 
     def fill(self, features: FloatArray, deviations: FloatArray) -> None:
         """Write the features of a chunk.
@@ -71,7 +79,8 @@ class Products:
         """Return log joint densities as coefficients of the features.
 
         With one column more, ``F = [[1, 0], [nu, L]]`` is the Cholesky factor of a component in z, mean and all; its
-        inverse K gives ``|L^-1 (z - nu)|^2`` as the quadratic form of ``K'K`` in (1, z), less the constant 1.
+        inverse K gives ``|L^-1 (z - nu)|^2`` as the quadratic form of ``K'K`` in (1, z), less the constant 1: half of
+        it is added to what was subtracted.
 
         Parameters
         ----------
@@ -90,16 +99,17 @@ class Products:
             In place of the two where rounding errors of the features would be multiplied by more than MOST.
         """
         known = self._known(theta)
-        factor, inverse = known or self._factors(theta)
+        factor, inverse = self._factors(theta) if known is None else known
         if known is None and not self._amplification(factor, inverse) <= MOST:
             return None
-        half = inverse[:, 1:]
-        form = half.swapaxes(1, 2) @ half
+        form = inverse.swapaxes(1, 2) @ inverse
         coefficients = form.reshape(len(form), -1).take(self.table.entry, axis=1)
         coefficients *= self.table.multiplicity
-        peaks = np.log(weights)
-        peaks -= np.dot(np.log(diagonals(factor)), self._ones)  # quicker than a sum
-        return coefficients, raise_to_peaks(coefficients, peaks) - self.frame.log_volume
+        scales = self._scales
+        np.copyto(scales, factor.diagonal(0, 1, 2))
+        scales[:, 0] = weights  # in place of 1
+        peaks = np.dot(np.log(scales, out=scales), self._signs)  # quicker than a sum
+        return coefficients, raise_to_peaks(coefficients, peaks) + 0.5 - self.frame.log_volume
 
     def amplification(self, theta: GaussianParameters) -> float:
         """Return a bound on what a rounding error of the features is multiplied by.
@@ -117,20 +127,17 @@ class Products:
         return self._amplification(*self._factors(theta))
 
     def _amplification(self, factor: FloatArray, inverse: FloatArray) -> float:
-        bound = np.vdot(factor, factor) * np.vdot(inverse, inverse)
-        if bound > MOST:  # the sums over components are a bound that is quick to have; look closer
-            sizes = np.einsum("mij,mij->m", factor, factor) * np.einsum("mij,mij->m", inverse, inverse)
-            bound = sizes.max() / (self.dim + 1)
-        return float(bound)
+        sizes = np.einsum("mij,mij->m", factor, factor) * np.einsum("mij,mij->m", inverse, inverse)
+        return float(sizes.max()) / (self.dim + 1)
 
     def _known(self, theta: GaussianParameters) -> tuple[FloatArray, FloatArray] | None:
         """Return F and K where an M-step found them in this frame."""
         if theta.standard is None:
             return None
         frame = self.frame
-        center, root, factor, inverse = theta.standard
+        center, root, pair = theta.standard
         if center is frame.center or (np.array_equal(center, frame.center) and np.array_equal(root, frame.root)):
-            return factor, inverse
+            return halves(pair)
         return None
 
     def _factors(self, theta: GaussianParameters) -> tuple[FloatArray, FloatArray]:
@@ -158,15 +165,18 @@ class Products:
             None where a component has become so small that its covariance is lost in rounding.
         """
         raw = sums.take(self.table.feature, axis=1)
-        mean = raw / raw[:, :1, :1]
+        width = self.dim + 1
+        mean = np.divide(raw, raw[:, :1, :1], out=self._bordered[:, :width, :width])
         try:
-            factor: FloatArray = np.linalg.cholesky(mean).astype(np.float64, copy=False)
-            inverse: FloatArray = np.linalg.inv(factor).astype(np.float64, copy=False)
+            pair: FloatArray = np.linalg.cholesky(self._bordered).astype(np.float64, copy=False)
         except np.linalg.LinAlgError:
             return None
-        if self.clear and self._amplification(factor, inverse) <= MOST:
-            return StandardStatistics(theta, self.frame, raw, factor, inverse)
-        if not (diagonals(mean) <= MOST * diagonals(factor) ** 2).all():
+        # Twice the product of two norms is at most the sum of their squares: one sum, of all components at once.
+        both = pair[:, :, :width]
+        size = np.vdot(both, both)
+        if self.clear and (size * size <= 4 * MOST or self._amplification(*halves(pair)) <= MOST):
+            return StandardStatistics(theta, self.frame, raw, pair)
+        if not (mean.diagonal(0, 1, 2) <= MOST * halves(pair)[0].diagonal(0, 1, 2) ** 2).all():
             return None
         moments = moments_about(raw, self.frame, theta.means)
         return GaussianStatistics(theta.means, raw[:, 0, 0], moments[:, 1:, 0], moments[:, 1:, 1:])

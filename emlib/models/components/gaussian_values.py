@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
@@ -32,16 +32,14 @@ class Standard(NamedTuple):
         Center of the frame.
     root : ndarray of shape (d, d)
         Root of the frame, lower triangular.
-    factor : ndarray of shape (M, d + 1, d + 1)
-        For each component ``[[1, 0], [mean, L]]``: mean and Cholesky factor of the covariance in z.
-    inverse : ndarray of shape (M, d + 1, d + 1)
-        The inverses of the factors.
+    pair : ndarray of shape (M, 2 d + 2, 2 d + 2)
+        For each component ``F = [[1, 0], [mean, L]]``, mean and Cholesky factor of the covariance in z, and F^-1; see
+        :func:`halves`.
     """
 
     center: FloatArray
     root: FloatArray
-    factor: FloatArray
-    inverse: FloatArray
+    pair: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +57,8 @@ class GaussianParameters:
         How the covariances are parametrised.
     standard : tuple of ndarray or None
         Set by an M-step that found its parameters in the coordinates of a frame (:class:`Standard`): means and
-        covariances are then computed from it when they are first read, and an E-step goes on from it.
+        covariances are then computed from it when they are first read, and an E-step goes on from it. It is no field
+        of its own, since it says nothing else.
 
     Raises
     ------
@@ -70,7 +69,8 @@ class GaussianParameters:
     means: FloatArray
     covariances: FloatArray
     covariance_type: str = "full"
-    standard: tuple[FloatArray, FloatArray, FloatArray, FloatArray] | None = field(default=None, init=False, repr=False)
+    standard = cast("tuple[FloatArray, FloatArray, FloatArray] | None", None)
+    remembers = ("standard",)  # by a checkpoint
 
     def __post_init__(self) -> None:
         means, covariances = frozen(self.means), frozen(self.covariances)
@@ -98,9 +98,9 @@ class GaussianParameters:
         def __getattr__(self, name: str) -> Any:
             if name not in ("means", "covariances") or self.standard is None:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
-            center, root, factor, _ = self.standard
+            center, root, pair = self.standard
             if name == "means":
-                values = factor[:, 1:, 0] @ root.T + center
+                values = halves(pair)[0][:, 1:, 0] @ root.T + center
             else:
                 half = self.factor.roots @ self.factor.roots.swapaxes(1, 2) / 2
                 values = half + half.swapaxes(1, 2)
@@ -114,15 +114,15 @@ class GaussianParameters:
         if self.standard is None:
             return self.means.shape
         n_components, width, _ = self.standard[2].shape
-        return n_components, width - 1
+        return n_components, width // 2 - 1
 
     @cached_property
     def factor(self) -> Factor:
         """Cholesky factors and log determinants; raises `DegenerateComponent` where one is singular."""
         if self.standard is None:
             return covariance_structure(self.covariance_type).factor(self.covariances, *self.means.shape)
-        _, root, factor, _ = self.standard
-        roots = root @ factor[:, 1:, 1:]
+        _, root, pair = self.standard
+        roots = root @ halves(pair)[0][:, 1:, 1:]
         pivots = diagonals(roots)
         return Factor(roots, 2 * np.log(pivots).sum(axis=1), float(pivots.min()))
 
@@ -178,39 +178,45 @@ class StandardStatistics(GaussianStatistics):
         The coordinates z.
     raw : ndarray of shape (M, d + 1, d + 1)
         Sums of r (1, z)(1, z)^T.
-    factor : ndarray of shape (M, d + 1, d + 1)
-        Cholesky factors of the sums, divided by the masses.
-    inverse : ndarray of shape (M, d + 1, d + 1)
-        The inverses of the factors.
+    pair : ndarray of shape (M, 2 d + 2, 2 d + 2)
+        Cholesky factors of the sums divided by the masses, with their inverses; see :func:`halves`.
+
+    Attributes
+    ----------
+    reference : ndarray of shape (M, d)
+        The means of `theta`.
+    masses : ndarray of shape (M,)
+        Sums of the responsibilities.
+    first : ndarray of shape (M, d)
+        First moments about the reference.
+    second : ndarray of shape (M, d, d)
+        Second moments about the reference.
     """
 
     theta: GaussianParameters
     frame: Frame
     raw: FloatArray
-    factor: FloatArray
-    inverse: FloatArray
+    pair: FloatArray
 
-    def __init__(
-        self, theta: GaussianParameters, frame: Frame, raw: FloatArray, factor: FloatArray, inverse: FloatArray
-    ) -> None:
-        vars(self).update(theta=theta, frame=frame, raw=raw, factor=factor, inverse=inverse, masses=raw[:, 0, 0])
+    def __init__(self, theta: GaussianParameters, frame: Frame, raw: FloatArray, pair: FloatArray) -> None:
+        vars(self).update(theta=theta, frame=frame, raw=raw, pair=pair, masses=raw[:, 0, 0])
 
     def __reduce__(self) -> tuple[Any, ...]:
         return GaussianStatistics, (self.reference, self.masses, self.first, self.second)
 
     @cached_property
     def reference(self) -> FloatArray:
-        """The means in the E-step, shape (M, d)."""
+        """The means of `theta`."""
         return self.theta.means
 
     @cached_property
     def first(self) -> FloatArray:
-        """First moments about the reference, shape (M, d)."""
+        """First moments about the reference."""
         return self._moments[:, 1:, 0]
 
     @cached_property
     def second(self) -> FloatArray:
-        """Second moments about the reference, shape (M, d, d)."""
+        """Second moments about the reference."""
         return self._moments[:, 1:, 1:]
 
     @cached_property
@@ -225,8 +231,51 @@ class StandardStatistics(GaussianStatistics):
         GaussianParameters
             In the coordinates of the frame.
         """
-        standard = Standard(self.frame.center, self.frame.root, self.factor, self.inverse)
+        standard = Standard(self.frame.center, self.frame.root, self.pair)
         return trusted(GaussianParameters, covariance_type="full", standard=standard)
+
+
+def bordered(n_components: int, width: int) -> FloatArray:
+    """Return ``[[0, I], [I, c I]]``, to be filled: its Cholesky factor brings the inverse of the first block's.
+
+    ``[[A, I], [I, c I]]`` has the factor ``[[F, 0], [F^-T, R]]``. One call of LAPACK costs much less than two where
+    matrices are small. c is so large that R can always be found.
+
+    Parameters
+    ----------
+    n_components : int
+        Number of matrices M.
+    width : int
+        Rows w of a block.
+
+    Returns
+    -------
+    ndarray of shape (M, 2 w, 2 w)
+        The matrices; A goes to the upper left.
+    """
+    blocks = np.zeros((n_components, 2 * width, 2 * width))
+    blocks[:, width:, :width] = np.eye(width)
+    blocks[:, width:, width:] = 1e300 * np.eye(width)
+    return blocks
+
+
+def halves(pair: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return F and its inverse from the Cholesky factor of a bordered matrix.
+
+    Parameters
+    ----------
+    pair : ndarray of shape (M, 2 w, 2 w)
+        The Cholesky factors.
+
+    Returns
+    -------
+    factor : ndarray of shape (M, w, w)
+        F, lower triangular.
+    inverse : ndarray of shape (M, w, w)
+        F^-1, lower triangular.
+    """
+    width = pair.shape[1] // 2
+    return pair[:, :width, :width], pair[:, width:, :width].swapaxes(1, 2)
 
 
 def moments_about(raw: FloatArray, frame: Frame, points: FloatArray) -> FloatArray:

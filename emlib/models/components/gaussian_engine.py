@@ -22,6 +22,9 @@ AVX-512; all together 25 for d = 4, M = 8 and 200 for d = 16, M = 16, of scikit-
   as little (LOST) the other form is used. Looking whether there is anything to clip takes 1, clipping always 4.
 * Aligned arrays, used again by each chunk and each iteration; for little data the features themselves are kept.
 * With many features the second product is quicker with the responsibilities transposed (WIDE: 200 in place of 260).
+* Of 150 rows an iteration is some forty calls of NumPy, and little else. The M-step stays in z: the moments of (1, z)
+  are factorised and inverted by one call, and that is what the next E-step needs (``gaussian_values``; 28 microseconds
+  an iteration in place of 55, scikit-learn's being 190).
 
 Raw products would cancel: at a million standard deviations from the origin nothing is left of them. z are the rows in
 the coordinates of a :class:`~emlib.frame.Frame`, centered and whitened by one affine map for all. What is left is a

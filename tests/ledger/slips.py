@@ -96,11 +96,14 @@ SLIPS: dict[str, list[Slip]] = {
     ],
     "28_the_formulas_that_run": [
         Slip("C0 = (K0.swapaxes(1, 2) @ K0)", "C0 = (K0 @ K0.swapaxes(1, 2))"),
-        Slip("K, v = [[one, none], [nu, L]], [[one, none], [-L_inv * nu", "K, v = [[one, none], [nu, L]], [[one, none], [L_inv * nu"),
+        Slip("c.proves(square, 1 + distance)", "c.proves(square, 2 + distance)"),
         Slip("- mean(e) * mean(f).subs(j, k), about_mean", "- mean(e) * mean(e).subs(j, k), about_mean"),
-        Slip("pair = [[A_F, zero], [A_F.T.I, R_]]", "pair = [[A_F, zero], [A_F.I, R_]]"),
+        Slip("pair = [[F_any, zero], [F_any.T.I, R_]]", "pair = [[F_any, zero], [F_any.I, R_]]"),
         Slip("c.proves(scaled_log + N * s, plain_log)", "c.proves(scaled_log - N * s, plain_log)"),
         Slip("- h[e] * first(f) - h[f] * first(e) +", "- h[e] * first(f) - h[f] * first(e) -"),
-        Slip("constant = peaks.max() + 0.5 - d0", "constant = peaks.max() - 0.5 - d0"),  # noticed where the steps are compared
+        Slip(
+            "(found - sigma**2) / sigma**2, delta * (1 + shift_m**2",
+            "(found - sigma**2) / sigma**2, delta * (shift_m**2",
+        ),
     ],
 }

@@ -26,7 +26,7 @@ class _Passes:
         from tqdm import tqdm
 
         self.end()
-        self._bar = tqdm(desc="rows", unit="rows", unit_scale=True, total=n, leave=False, delay=DELAY)
+        self._bar = tqdm(desc="pass", unit=" rows", unit_scale=True, total=n, leave=False, delay=DELAY)
         return self._bar
 
     def end(self) -> None:

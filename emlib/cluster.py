@@ -10,6 +10,9 @@ bit; other chunks change rounding only. The rows of every E-step are counted and
 **Lost workers.** Dask makes the chunks of a dead worker again from their source and repeats what it had not finished.
 Chunks that exist nowhere else (``client.scatter``) cannot be made again: the fit then raises.
 
+**Resume.** A run saved with ``checkpoint=`` and resumed with the same chunks ends in the same bits as one that was not
+interrupted, on the same workers, on others or on none.
+
 **Traffic.** An iteration moves at most the statistics of every chunk and, once a worker, model and parameters, whatever
 the number of rows. For M Gaussians with full covariances in d columns both are about ``8 M (d + 1)^2`` bytes and some
 hundred more: with M = 5 and d = 4 they measured 1,525 and 2,330 bytes.

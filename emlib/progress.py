@@ -45,6 +45,11 @@ def showing_rows(wanted: bool) -> Iterator[None]:
     ----------
     wanted : bool
         False changes nothing.
+
+    Yields
+    ------
+    None
+        The bars are those of :func:`counted` and :func:`one_pass`.
     """
     if not wanted or _shown.get() is not None:
         yield

@@ -85,19 +85,18 @@ class Rows:
         return rows_at(self, steps)
 
     def chunks(self, size: int | None = None) -> Iterator[tuple[FloatArray, FloatArray | None]]:
-        """Yield one chunk of rows after the other.
+        """Return one chunk of rows after the other.
 
         Parameters
         ----------
         size : int, optional
             The most rows of a chunk, itself at most 2 * CHUNK; CHUNK if not given.
 
-        Yields
-        ------
-        rows : ndarray of shape (n, d)
-            The next rows, float64.
-        weights : ndarray of shape (n,) or None
-            Their weights; None when every row counts once.
+        Returns
+        -------
+        iterator of pairs
+            The next rows, a float64 array of shape (n, d), and their weights, of shape (n,); None in place of these
+            when every row counts once.
         """
         return counted(self._chunks(size), self.n)
 
@@ -167,7 +166,7 @@ def refuse_outside(rows: Rows, check: Callable[[FloatArray], object] | None) -> 
     rows : Rows
         The rows.
     check : callable or None
-        Called with all rows, if there are any; raises ValueError.
+        Called with all rows, an array of shape (n, d), if there are any; raises ValueError.
 
     Raises
     ------
@@ -182,7 +181,7 @@ def refuse_outside(rows: Rows, check: Callable[[FloatArray], object] | None) -> 
         if rows.numbers is None:
             raise
         named = re.sub(r"\brow (\d+)", lambda found: f"row {rows.number(int(found[1]))}", str(error), count=1)
-        raise ValueError(named) from error
+        raise type(error)(named) from error
 
 
 def as_rows(data: Any, sample_weight: Any = None, *, keep_single: bool = False, part: bool = False) -> Rows:

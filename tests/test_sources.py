@@ -112,6 +112,9 @@ def test_what_is_no_table_of_numbers(tmp_path: Path) -> None:
         GaussianMixture(1).fit(pa.table({"a": pa.array([], pa.float64())}))
     with pytest.raises(ValueError, match=r"got shape \(3,\)"):
         GaussianMixture(1).fit(hdf5_in_one_piece(tmp_path, np.zeros(3)))
+    h5py = pytest.importorskip("h5py")
+    with pytest.raises(ValueError, match="got shape None"):
+        GaussianMixture(1).fit(h5py.File(tmp_path / "none.h5", "w").create_dataset("none", data=h5py.Empty("f8")))
 
 
 # --- weights beside a file ----------------------------------------------------------------------------------------

@@ -52,7 +52,8 @@ def main(arguments: list[str]) -> int:
         more = f" and {len(figure.faults) - 1} more" if len(figure.faults) > 1 else ""
         print(
             f"problem: {figure.path.stem}: {figure.width:.3g} inches are too narrow for letters of "
-            f"{layout.font_size:g} pt: {figure.faults[0]}{more}; {figure.natural:.2g} pt keeps the notebook's proportions"
+            f"{layout.font_size:g} pt: {figure.faults[0]}{more}; "
+            f"{figure.natural:.2g} pt keeps the notebook's proportions"
         )
     return 1 if faulty else 0
 

@@ -104,11 +104,11 @@ def faults(fig: Figure) -> list[str]:
     for ax in fig.axes:
         if ax.get_label() != "<colorbar>" and min(ax.bbox.size) < SMALLEST * fig.dpi:
             found.append(f"axes of {ax.bbox.width / fig.dpi:.2g} by {ax.bbox.height / fig.dpi:.2g} inches")
-    for legend, ax in _legends(fig):
+    for legend, owner in _legends(fig):
         box = legend.get_window_extent()
         if not _within(box, page):
             found.append("a legend reaches beyond the edge")
-        for covered in fig.axes if ax is None else [ax]:
+        for covered in fig.axes if owner is None else [owner]:
             part = covered.bbox.intersection(covered.bbox, box)
             if part is not None and part.width * part.height > COVERED * covered.bbox.width * covered.bbox.height:
                 found.append("a legend covers more than a quarter of its axes")
@@ -133,8 +133,8 @@ def _stack(fig: Figure) -> int:
         return 1
     grid = fig.add_gridspec(len(specs), 1)
     first = fig.axes[0]
-    for ax, spec in zip(fig.axes, grid, strict=True):
-        ax.set_subplotspec(spec)
+    for row, ax in enumerate(fig.axes):
+        ax.set_subplotspec(grid[row, 0])
         if ax is not first and first.get_shared_y_axes().joined(first, ax):  # only the first had numbers
             ax.tick_params(axis="y", labelleft=True)
             ax.set_ylabel(first.get_ylabel(), fontsize=first.yaxis.label.get_fontsize())
@@ -237,7 +237,8 @@ def _below(fig: Figure, ax: Axes | None, old: Legend) -> Legend:
     if ax is None:
         options |= {"loc": "outside upper center"}
     else:
-        bottom = (ax.get_tightbbox().y0 - ax.bbox.y0) / fig.dpi - GAP
+        box = ax.get_tightbbox()
+        bottom = (0.0 if box is None else box.y0 - ax.bbox.y0) / fig.dpi - GAP
         place = ax.transAxes + ScaledTranslation(0, bottom, fig.dpi_scale_trans)
         options |= {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "bbox_transform": place, "borderaxespad": 0}
     width = (fig if ax is None else ax).bbox.width

@@ -152,11 +152,14 @@ def redraw(
     Raises
     ------
     ValueError
-        If a name is not in the manifest, no notebook saves it, a notebook fails, or `out` is the folder of the figures.
+        If there are no figures, a name is not in the manifest, no notebook saves it, a notebook fails, or `out` is the
+        folder of the figures.
     """
     if out.resolve() == folder.resolve():
         raise ValueError(f"{out} holds the figures of the repository; name another folder")
     manifest = figures.read_manifest(folder)
+    if not manifest:
+        raise ValueError(f"there are no figures in {folder}; run this in the folder where emlib was cloned")
     origins = sources(folder.parent / "notebooks")
     wanted = sorted(set(names)) or sorted(manifest)
     if unknown := [name for name in wanted if name not in manifest or name not in origins]:

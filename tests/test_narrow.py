@@ -1,4 +1,4 @@
-"""Large letters in a narrow figure: panels stack, legends and words move out of the way, and what cannot be read is told."""
+"""Large letters in a narrow figure: panels stack, legends and words make way, and what cannot be read is told."""
 
 from __future__ import annotations
 

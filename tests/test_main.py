@@ -49,14 +49,14 @@ def test_an_unknown_command_is_an_error(arguments: list[str], capsys: pytest.Cap
 
 
 def test_a_package_that_is_not_installed_is_named_with_what_to_do(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in [name for name in sys.modules if name.partition(".")[0] == "lark" or name.startswith("emlib.proof")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "lark", None)
+    (tmp_path / "command_in_need.py").write_text("import no_such_package.part\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(COMMANDS, "verify", ("command_in_need", ""))
     assert main(["verify", "inv(inv(A)) == A"]) == 1
     printed = capsys.readouterr().out
-    assert "verify needs the package 'lark'" in printed
+    assert "verify needs the package 'no_such_package'" in printed
     assert "pip install '.[notebooks]'" in printed
 
 

@@ -231,7 +231,8 @@ def _below(fig: Figure, ax: Axes | None, old: Legend) -> Legend:
     source = fig.axes if ax is None else [ax]
     named = {label: handle for each in source for handle, label in zip(*each.get_legend_handles_labels(), strict=True)}
     labels = [text.get_text() for text in old.get_texts()]
-    options: dict[str, Any] = {"handles": [named[label] for label in labels], "labels": labels}
+    handles = [named.get(label, key) for label, key in zip(labels, old.legend_handles, strict=True)]
+    options: dict[str, Any] = {"handles": handles, "labels": labels}
     options |= {"title": old.get_title().get_text() or None, "fontsize": old.get_texts()[0].get_fontsize()}
     options |= {"title_fontsize": old.get_title().get_fontsize()}
     if ax is None:

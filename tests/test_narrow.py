@@ -80,6 +80,16 @@ def test_a_legend_of_the_figure_takes_fewer_columns() -> None:
     assert faults(fig) == []
 
 
+def test_a_legend_of_its_own_handles_keeps_them() -> None:
+    fig, ax = plt.subplots(figsize=(3, 2))
+    [line] = ax.plot([0, 1], color="C3")
+    ax.legend([line], ["named here"])
+    make_room(fig, 1.4)
+    legend = ax.get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["named here"]
+    assert [key.get_color() for key in legend.legend_handles] == ["C3"]
+
+
 def test_long_words_are_broken_between_words_but_not_in_formulas() -> None:
     fig, ax = plt.subplots(figsize=(2.5, 1.5))
     ax.set_ylabel("how long the next $y = 1$ will be, in minutes")

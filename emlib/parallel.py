@@ -20,7 +20,7 @@ from emlib.rows import Rows, as_rows
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from emlib._types import FloatArray, IntArray
+    from emlib._types import FloatArray
     from emlib.em import EMModel
     from emlib.metric import Metric
 
@@ -210,8 +210,8 @@ class Parallel(Generic[Theta, Stats]):
         from joblib import delayed
 
         rows = data.rows.x, data.rows.weights, data.rows.numbers
-        found = self._pool(delayed(_e_steps)(*given, share, rows) for share in shares)
-        return found
+        sent: list[list[tuple[Stats, float]]] = self._pool(delayed(_e_steps)(*given, share, rows) for share in shares)
+        return sent
 
     def m_step(self, stats: Stats) -> Theta:
         """Return the model's M-step.

@@ -37,13 +37,25 @@ OPTIONS = ("--wrap=none", "--columns=10000", "--fail-if-warnings")
 DISPLAYED = re.compile(r"(?m)^(?P<margin>[ \t>]*)\$\$(?P<body>.+?)\$\$", re.DOTALL)
 TAG = re.compile(r"\\tag\{([^}]*)\}")
 ANCHOR = re.compile(r'(?m)^[ \t>]*<a id="[^"]*"></a>[ \t>]*\n')
+SHOWN = re.compile(r"(?m)^(?P<lead>(?:.+\n)+)\n!\[(?P<alt>[^\]]*)\]\(\.\./figures/(?P<name>[\w-]+)\.png\)$")
 LINK = re.compile(r"\]\((?:(?P<number>\d\d)_\w+\.ipynb)?(?P<anchor>#[\w.-]+)?\)")
 SAVED = re.compile(r"""figures\.save\(\s*\w+,\s*["']([\w-]+)["']""")
 
 # What pandoc writes and Typst calls otherwise, or spaces otherwise than TeX.
 CIRCLED = re.compile(r"\b(times|plus|minus|dot)\.circle\b")
 SCALED = re.compile(r"#scale\(x: (\d+%), y: \1\)\[(\\?.|[\w.]+)\]")  # TeX's \big and its kin, as text in pandoc's
-THIN_BACK = "#h(-1em)"  # TeX's \!
+SPACES = {"#h(0em)": "#h(0.2778em)", "#h(-1em)": "#h(-0.1667em)"}  # TeX's \; and \!
+
+CLAIM = "application/vnd.emlib.claim+json"  # stands beside the line that says how far a claim was shown
+WHOLE = 16  # lines of code that a page does not part
+
+# Columns of tables with long sentences, by their number and the first heading; Typst would make all alike.
+COLUMNS = re.compile(r"columns: (\d)(?=,\n *align: .*\n *table\.header\(\[(\w+)\])")
+WIDTHS = {
+    ("3", "claim"): "(auto, 1.3fr, 1fr)",
+    ("4", "notebook"): "(auto, 1fr, auto, auto)",
+    ("5", "claim"): "(auto, 1fr, auto, 20%, auto)",
+}
 
 
 def raw(text: str, margin: str = "") -> str:
@@ -89,9 +101,19 @@ def links(text: str) -> str:
     return LINK.sub(inside, text).replace("](../figures/", "](figures/")
 
 
+def pictures(text: str) -> str:
+    """Show the vector files of the pictures in prose, each with its text and the paragraph that announces it."""
+
+    def plate(match: re.Match[str]) -> str:
+        alt = json.dumps(match["alt"], ensure_ascii=False)
+        return raw("#together[") + match["lead"] + raw(f'#plate("{match["name"]}.svg", {alt})\n]')
+
+    return SHOWN.sub(plate, text)
+
+
 def prose(text: str, chapter: str) -> str:
     """Return the Markdown of a cell for the report; the first heading names the chapter."""
-    text = links(equations(text))
+    text = links(pictures(equations(text)))
     return re.sub(r"\A# (.+)$", rf"# {int(chapter)} \1 {{#chapter-{chapter}}}", text, count=1, flags=re.MULTILINE)
 
 
@@ -116,7 +138,8 @@ def output(cell: dict[str, Any], stored: dict[str, Any], figures: dict[str, Any]
     if "<table" in joined(data.get("text/html", "")):
         return raw(table(joined(data["text/html"])))
     if "text/markdown" in data:
-        return "\n\n" + links(equations(joined(data["text/markdown"]))) + "\n\n"
+        text = "\n\n" + links(equations(joined(data["text/markdown"]))) + "\n\n"
+        return raw("#verdict[") + text + raw("]") if CLAIM in data else text
     if "text/latex" in data:
         formula = joined(data["text/latex"]).strip().strip("$").removeprefix("\\displaystyle")
         return f"\n\n$${formula.strip()}$$\n\n"
@@ -134,7 +157,7 @@ def picture(source: str, figures: dict[str, Any]) -> str:
 
 
 def is_plumbing(source: str) -> bool:
-    """Tell whether a cell does nothing but import, set the style of figures and name constants."""
+    """Tell whether code does nothing but import, set the style of figures and name constants."""
     return all(
         isinstance(node, ast.Import | ast.ImportFrom)
         or ast.unparse(node) == "figures.style()"
@@ -143,12 +166,46 @@ def is_plumbing(source: str) -> bool:
     )
 
 
-def code(source: str, chapter: str, count: int) -> str:
-    """Return a code cell with its number, to which the ledger links."""
-    block = fenced(source, "python")
-    if is_plumbing(source):
-        block = raw("#plumbing[") + block + raw("]")
-    return raw(f"#cell-number({count}) <cell-{chapter}-{count}>") + block
+def parts(source: str) -> list[tuple[bool, str]]:
+    """Cut code where a page may end, and tell which parts stand apart from the one above.
+
+    It is cut at the blank lines between statements, and between two statements where a part would grow too long.
+    """
+    body = ast.parse(source).body
+    lengths = {node.lineno: (node.end_lineno or node.lineno) - node.lineno + 1 for node in body}
+    inside = {line for first, length in lengths.items() for line in range(first + 1, first + length)}
+    pieces: list[tuple[bool, list[str]]] = []
+    apart = True
+    for number, line in enumerate(source.splitlines(), start=1):
+        if number not in inside and not line.strip():
+            apart = True
+            continue
+        if number not in inside and (apart or len(pieces[-1][1]) + lengths.get(number, 1) > WHOLE):
+            pieces.append((apart, []))
+            apart = False
+        pieces[-1][1].append(line)
+    return [(apart, "\n".join(lines)) for apart, lines in pieces]
+
+
+def code(source: str, chapter: str, count: int, *, shows: bool = False) -> str:
+    """Return a code cell with its number, to which the ledger links; if it shows something, its end stays with that."""
+    pieces = parts(source)
+    blocks = []
+    for place, (apart, piece) in enumerate(pieces):
+        first, last = place == 0, place == len(pieces) - 1
+        whole = piece.count("\n") < WHOLE
+        traits = {
+            "small": is_plumbing(source) or (not whole and is_plumbing(piece)),
+            "first": first,
+            "last": last,
+            "apart": apart,
+            "whole": whole,
+            "sticky": last and whole and shows,
+        }
+        given = "".join(f", {name}: true" for name, holds in traits.items() if holds)
+        label = f" <cell-{chapter}-{count}>" if first else ""
+        blocks.append(raw(f"#code-part({count}{given})[") + fenced(piece, "python") + raw(f"]{label}"))
+    return "".join(blocks)
 
 
 def chapter(path: Path, figures: dict[str, Any]) -> str:
@@ -160,8 +217,9 @@ def chapter(path: Path, figures: dict[str, Any]) -> str:
         if cell["cell_type"] == "markdown":
             pieces.append(prose(text, path.stem[:2]))
             continue
-        pieces.append(code(text, path.stem[:2], cell["execution_count"]))
-        pieces += [output(cell, stored, figures) for stored in cell["outputs"]]
+        shown = [output(cell, stored, figures) for stored in cell["outputs"]]
+        shows = bool(shown) and "#picture(" not in shown[0]  # a picture is too tall to take code along
+        pieces += [code(text, path.stem[:2], cell["execution_count"], shows=shows), *shown]
     return "\n\n".join(pieces)
 
 
@@ -215,7 +273,10 @@ def typeset(body: str, report: Report) -> str:
     head = template.replace("VERSION", emlib.__version__).replace("ABSTRACT", abstract(report))
     body = SCALED.sub(r"#math.lr(size: \1, $\2$)", CIRCLED.sub(r"\1.o", body))
     body = body.replace("align(center)[#table(", "align(left)[#table(")
-    return head + body.replace(THIN_BACK, "#h(-0.1667em)")
+    body = COLUMNS.sub(lambda match: f"columns: {WIDTHS.get((match[1], match[2]), match[1])}", body)
+    for written, meant in SPACES.items():
+        body = body.replace(written, meant)
+    return head + body
 
 
 def write(target: Path) -> None:

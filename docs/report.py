@@ -12,6 +12,7 @@ import json
 import re
 import shutil
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -42,19 +43,24 @@ LINK = re.compile(r"\]\((?:(?P<number>\d\d)_\w+\.ipynb)?(?P<anchor>#[\w.-]+)?\)"
 SAVED = re.compile(r"""figures\.save\(\s*\w+,\s*["']([\w-]+)["']""")
 
 # What pandoc writes and Typst calls otherwise, or spaces otherwise than TeX.
+MATH = re.compile(r"\$[^$\n]+\$")
 CIRCLED = re.compile(r"\b(times|plus|minus|dot)\.circle\b")
-SCALED = re.compile(r"#scale\(x: (\d+%), y: \1\)\[(\\?.|[\w.]+)\]")  # TeX's \big and its kin, as text in pandoc's
-SPACES = {"#h(0em)": "#h(0.2778em)", "#h(-1em)": "#h(-0.1667em)"}  # TeX's \; and \!
+OPERATOR = re.compile(r'(?<!\()"(\w+)"')  # \operatorname, which pandoc makes a word, with a space after it
+BARS = re.compile(r"\\\| ([^$|()\n]+?) \\\|")  # |x|, whose bars Typst would space like those of a condition
+NORMS = re.compile(r"parallel ((?:(?!parallel)[^\\])+) parallel")  # and \|x\|
+SCALED = re.compile(r"#scale\(x: (\d)(\d)(0%), y: \1\2\3\)\[(\\?.|[\w.]+)\]")  # \big and its kin
+SPACES = {"#h(0em)": "#h(0.2778em)", "#h(-1em)": "#h(-0.1667em)"}  # \; and \!
 
-CLAIM = "application/vnd.emlib.claim+json"  # stands beside the line that says how far a claim was shown
+# A paragraph before a displayed formula, which are not to be parted by the end of a page.
+LEAD = re.compile(r"(?m)^((?:\w|\\|\$(?! )|#strong|#emph|#link).*)\n\n(?=\$ |#metadata\(none\) <eq-)")
 WHOLE = 16  # lines of code that a page does not part
 
 # Columns of tables with long sentences, by their number and the first heading; Typst would make all alike.
 COLUMNS = re.compile(r"columns: (\d)(?=,\n *align: .*\n *table\.header\(\[(\w+)\])")
 WIDTHS = {
     ("3", "claim"): "(auto, 1.3fr, 1fr)",
-    ("4", "notebook"): "(auto, 1fr, auto, auto)",
-    ("5", "claim"): "(auto, 1fr, auto, 20%, auto)",
+    ("4", "notebook"): "(auto, 1.5fr, auto, 1fr)",
+    ("5", "claim"): "(auto, 1fr, auto, 18%, auto)",
 }
 
 
@@ -138,8 +144,7 @@ def output(cell: dict[str, Any], stored: dict[str, Any], figures: dict[str, Any]
     if "<table" in joined(data.get("text/html", "")):
         return raw(table(joined(data["text/html"])))
     if "text/markdown" in data:
-        text = "\n\n" + links(equations(joined(data["text/markdown"]))) + "\n\n"
-        return raw("#verdict[") + text + raw("]") if CLAIM in data else text
+        return "\n\n" + links(equations(joined(data["text/markdown"]))) + "\n\n"
     if "text/latex" in data:
         formula = joined(data["text/latex"]).strip().strip("$").removeprefix("\\displaystyle")
         return f"\n\n$${formula.strip()}$$\n\n"
@@ -200,7 +205,7 @@ def code(source: str, chapter: str, count: int, *, shows: bool = False) -> str:
             "last": last,
             "apart": apart,
             "whole": whole,
-            "sticky": last and whole and shows,
+            "sticky": whole and (shows if last else first and piece.count("\n") < 3),
         }
         given = "".join(f", {name}: true" for name, holds in traits.items() if holds)
         label = f" <cell-{chapter}-{count}>" if first else ""
@@ -208,19 +213,39 @@ def code(source: str, chapter: str, count: int, *, shows: bool = False) -> str:
     return "".join(blocks)
 
 
+def outputs(cell: dict[str, Any], figures: dict[str, Any]) -> list[str]:
+    """Return what a code cell shows; each piece stays on the page of the next, unless that is a tall picture."""
+    shown = [output(cell, stored, figures) for stored in cell["outputs"]]
+    kept = [one if is_picture(following) else with_next(one) for one, following in pairwise(shown)]
+    return kept + shown[-1:]
+
+
+def is_picture(piece: str) -> bool:
+    """Tell whether an output is a picture."""
+    return "#picture(" in piece
+
+
+def with_next(piece: str) -> str:
+    """Return a piece that no end of a page parts from the next."""
+    return raw("#with-next[") + piece + raw("]")
+
+
 def chapter(path: Path, figures: dict[str, Any]) -> str:
     """Return one notebook as Markdown."""
-    notebook = json.loads(path.read_text(encoding="utf-8"))
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     pieces = [BREAK]
-    for cell in notebook["cells"]:
+    for cell in cells:
         text = joined(cell["source"])
         if cell["cell_type"] == "markdown":
             pieces.append(prose(text, path.stem[:2]))
             continue
-        shown = [output(cell, stored, figures) for stored in cell["outputs"]]
-        shows = bool(shown) and "#picture(" not in shown[0]  # a picture is too tall to take code along
+        shown = outputs(cell, figures)
+        shows = bool(shown) and not is_picture(shown[0])
         pieces += [code(text, path.stem[:2], cell["execution_count"], shows=shows), *shown]
-    return "\n\n".join(pieces)
+    *before, closing = pieces
+    if cells[-2].get("outputs"):
+        before[-1] = with_next(before[-1])  # so that a page does not hold the last line alone
+    return "\n\n".join([*before, raw("#together[") + closing + raw("]")])
 
 
 def appendix(report: Report) -> str:
@@ -231,7 +256,7 @@ def appendix(report: Report) -> str:
         "# The ledger {#chapter-ledger}",
         "",
         f"Every claim, its verdict on the print, how far it was shown and where: {totals}.",
-        raw("#show table: set text(size: 6.5pt)"),
+        raw("#show table: set text(size: 7pt)"),
         "| claim | statement | print | shown for | chapter, cell |",
         "|---|---|---|---|---|",
     ]
@@ -267,29 +292,44 @@ def abstract(report: Report) -> str:
     )
 
 
+def formula(match: re.Match[str]) -> str:
+    """Return a formula as TeX would have set it."""
+    text = OPERATOR.sub(r'op("\1")', CIRCLED.sub(r"\1.o", match[0]))
+    text = NORMS.sub(r"norm(\1)", BARS.sub(r"lr(| \1 |)", text))
+    for written, meant in SPACES.items():
+        text = text.replace(written, meant)
+    return text
+
+
 def typeset(body: str, report: Report) -> str:
     """Return the source for Typst: the template, and the body as pandoc wrote it."""
     template = TEMPLATE.read_text(encoding="utf-8")
     head = template.replace("VERSION", emlib.__version__).replace("ABSTRACT", abstract(report))
-    body = SCALED.sub(r"#math.lr(size: \1, $\2$)", CIRCLED.sub(r"\1.o", body))
+    body = SCALED.sub(r"#math.lr(size: \1.\2em, $\4$)", MATH.sub(formula, body))
+    body = LEAD.sub(r"#with-next[\1]\n\n", body)
     body = body.replace("align(center)[#table(", "align(left)[#table(")
     body = COLUMNS.sub(lambda match: f"columns: {WIDTHS.get((match[1], match[2]), match[1])}", body)
-    for written, meant in SPACES.items():
-        body = body.replace(written, meant)
     return head + body
+
+
+def source(folder: Path) -> Path:
+    """Put all that Typst needs into a folder and return the file to set."""
+    report = read(NOTEBOOKS)
+    body = pypandoc.convert_text(markdown(report), "typst", format=MARKDOWN, extra_args=OPTIONS)
+    shutil.copytree(FIGURES, folder / "figures")
+    # Typst prints the title of the book twice for an incollection.
+    references = REFERENCES.read_text(encoding="utf-8").replace("@incollection{", "@inbook{")
+    (folder / REFERENCES.name).write_text(references, encoding="utf-8")
+    file = folder / "report.typ"
+    file.write_text(typeset(body, report), encoding="utf-8")
+    return file
 
 
 def write(target: Path) -> None:
     """Set the report."""
-    report = read(NOTEBOOKS)
-    body = pypandoc.convert_text(markdown(report), "typst", format=MARKDOWN, extra_args=OPTIONS)
     with tempfile.TemporaryDirectory() as folder:
-        shutil.copytree(FIGURES, Path(folder) / "figures")
-        shutil.copy(REFERENCES, folder)
-        source = Path(folder) / "report.typ"
-        source.write_text(typeset(body, report), encoding="utf-8")
         target.parent.mkdir(parents=True, exist_ok=True)
-        typst.compile(source, output=target, root=folder, ignore_system_fonts=True)
+        typst.compile(source(Path(folder)), output=target, root=folder, ignore_system_fonts=True)
 
 
 def main() -> None:

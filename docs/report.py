@@ -45,7 +45,7 @@ SAVED = re.compile(r"""figures\.save\(\s*\w+,\s*["']([\w-]+)["']""")
 # What pandoc writes and Typst calls otherwise, or spaces otherwise than TeX.
 MATH = re.compile(r"\$[^$\n]+\$")
 CIRCLED = re.compile(r"\b(times|plus|minus|dot)\.circle\b")
-OPERATOR = re.compile(r'(?<!\()"(\w+)"')  # \operatorname, which pandoc makes a word, with a space after it
+OPERATOR = re.compile(r'(?<!upright\()"(\w+)"')  # \operatorname, which pandoc makes a word, with a space after it
 BARS = re.compile(r"\\\| ([^$|()\n]+?) \\\|")  # |x|, whose bars Typst would space like those of a condition
 NORMS = re.compile(r"parallel ((?:(?!parallel)[^\\])+) parallel")  # and \|x\|
 SCALED = re.compile(r"#scale\(x: (\d)(\d)(0%), y: \1\2\3\)\[(\\?.|[\w.]+)\]")  # \big and its kin
@@ -263,7 +263,7 @@ def appendix(report: Report) -> str:
     for row in report.rows:
         place = report.places.get(row.id)
         where = f"[{place.notebook[:2]}, {place.cell}](#cell-{place.notebook[:2]}-{place.cell})" if place else ""
-        scope = place.scope() if place else "not shown"
+        scope = re.sub(" (>?=) ", "\u00a0\\1\u00a0", place.scope()) if place else "not shown"  # not parted by a line
         lines.append(f"| {row.id} | {row.statement} | {row.verdict} | {scope} | {where} |")
     return "\n".join(lines)
 

@@ -79,11 +79,11 @@ def equations(text: str) -> str:
 
 
 def links(text: str) -> str:
-    """Point links between notebooks at chapters and equations of the report, and those to pictures at its copies."""
+    """Point links between notebooks at chapters, equations and cells of the report, and those to pictures at its copies."""
 
     def inside(match: re.Match[str]) -> str:
         if match["anchor"]:
-            return f"]({match['anchor']})"
+            return f"]({match['anchor'].replace('#cell-', f'#cell-{match["number"]}-')})"
         return f"](#chapter-{match['number']})" if match["number"] else match[0]
 
     return LINK.sub(inside, text).replace("](../figures/", "](figures/")

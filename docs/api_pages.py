@@ -87,7 +87,7 @@ def first_line(thing: object) -> str:
 
 
 def call(_app: Any, _what: str, _name: str, thing: Any, _options: Any, call: str | None, returns: str | None) -> Any:
-    """Return how a thing is called, for autodoc: nothing for classes that nobody calls, and defaults a reader can read."""
+    """Return how a thing is called, for autodoc: nothing for classes nobody calls, and defaults a reader can read."""
     if isclass(thing) and (issubclass(thing, Enum) or getattr(thing, "_is_protocol", False)):
         return "", None
     return call and re.sub(r"<(function|factory)[^=]*>(?=[,)])", "...", call), returns

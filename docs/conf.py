@@ -72,6 +72,7 @@ copybutton_exclude = ".linenos, .gp, .go"
 
 SAVED = re.compile(r'figures\.save\(\s*\w+,\s*"([\w-]+)"')  # the name of a figure, as its cell writes it
 TABLE = re.compile(r'<table border="1" class="dataframe">.*?</table>', re.DOTALL)
+HEADING = re.compile("(?<=<h1>)[^<]+")
 # A formula with the brackets before it and the mark, or the first letters of an ending, behind it.
 TOUCHING = re.compile(r'[(\[“‘]*<span class="math notranslate nohighlight">[^<]*</span>[^\s<]{0,3}')
 
@@ -143,9 +144,8 @@ def finish_page(
         link = f'<p class="download"><a href="{file}" download>Download this notebook</a> ({file})</p>'
         context["body"] = context["body"].replace("</h1>", f"</h1>\n{link}", 1)
     context["body"] = mended(context.get("body", ""))
-    if name.startswith("api/"):
-        title = context["title"]
-        context["body"] = context["body"].replace(f"<h1>{title}", f"<h1>{breakable(title)}", 1)
+    if name.startswith(("api/", "_modules/")):
+        context["body"] = HEADING.sub(lambda words: breakable(words[0]), context["body"], count=1)
     # A heading has a level.
     tree = context["furo_navigation_tree"]
     context["furo_navigation_tree"] = tree.replace('role="heading"', 'role="heading" aria-level="2"')
@@ -156,10 +156,12 @@ def finish_page(
 
 
 def mended(body: str) -> str:
-    """Return the HTML of a page with its tables marked for the style sheet, formulas kept at their marks, a role less."""
+    """Return the HTML of a page, its tables marked for the style sheet, its formulas kept at their marks."""
     body = TABLE.sub(lambda table: marked(table[0]), body)
     # Browsers would break a line between a formula, which is a picture, and its comma.
     body = TOUCHING.sub(r'<span class="together">\g<0></span>', body)
+    # The links in listings stand on lines of their own, and their boxes begin new lines.
+    body = re.sub(r'\n\n\n(?=<div class="viewcode-block")', "\n", body).replace("[docs]</a>\n", "[docs]</a>")
     return body.replace('role="list" class="citation-list"', 'class="citation-list"')  # a list holds list items only
 
 

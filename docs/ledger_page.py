@@ -66,7 +66,8 @@ def code_link(name: str) -> str:
     """Return a link from a dotted name to its source in the book."""
     thing = resolve(name)
     module = thing.__module__.replace(".", "/")
-    return f'<a href="_modules/{module}.html#{thing.__qualname__}"><code>{breakable(name.removeprefix("emlib."))}</code></a>'
+    words = breakable(name.removeprefix("emlib."))
+    return f'<a href="_modules/{module}.html#{thing.__qualname__}"><code>{words}</code></a>'
 
 
 def breakable(name: str) -> str:

@@ -16,7 +16,8 @@ from emlib.models.components.bernoulli import Bernoulli, BernoulliParameters
 from emlib.models.components.binomial import Binomial
 from emlib.models.components.categorical import Categorical, CategoricalParameters
 from emlib.models.components.exponential import Exponential, ExponentialParameters
-from emlib.models.components.gaussian import Gaussian, GaussianParameters
+from emlib.models.components.gaussian import Gaussian
+from emlib.models.components.gaussian_values import GaussianParameters
 from emlib.models.components.poisson import Poisson, PoissonParameters
 from emlib.models.decomposition import Decomposition, decompose
 from emlib.models.hmm import HiddenMarkov, HiddenMarkovParameters

@@ -227,13 +227,18 @@ def describe(value: Any) -> Any:
     if isinstance(value, (types.FunctionType, types.MethodType, types.BuiltinFunctionType, type)):
         return f"{value.__module__}.{value.__qualname__}"
     found = {"class": f"{type(value).__module__}.{type(value).__qualname__}"}
-    names = [f.name for f in fields(value)] if is_dataclass(value) else sorted(getattr(value, "__dict__", {}))
+    names = _parts(value) if is_dataclass(value) else sorted(getattr(value, "__dict__", {}))
     left_out = getattr(type(value), "no_identity", ())
     for name in names:
         computed = isinstance(getattr(type(value), name, None), cached_property)
         if not (name.startswith("_") or name in left_out or computed):
             found[name] = describe(getattr(value, name))
     return found
+
+
+def _parts(value: Any) -> list[str]:
+    """Return the fields of a dataclass, and what else its class lists in ``remembers``."""
+    return [field.name for field in fields(value)] + list(getattr(type(value), "remembers", ()))
 
 
 def _difference(saved: Any, now: Any, where: str = "") -> str:
@@ -256,7 +261,7 @@ def _encode(value: Any, arrays: list[NDArray[Any]]) -> Any:
     if isinstance(value, (tuple, list, deque)):
         return {"items": [_encode(item, arrays) for item in value]}
     if is_dataclass(value):
-        return {"fields": {f.name: _encode(getattr(value, f.name), arrays) for f in fields(value)}}
+        return {"fields": {name: _encode(getattr(value, name), arrays) for name in _parts(value)}}
     raise TypeError(
         f"a {type(value).__qualname__} cannot be saved in a checkpoint: parameters may hold arrays of numbers, "
         "numbers, strings, tuples, lists, and dataclasses of them"

@@ -10,6 +10,9 @@ bit; other chunks change rounding only. The rows of every E-step are counted and
 **Lost workers.** Dask makes the chunks of a dead worker again from their source and repeats what it had not finished.
 Chunks that exist nowhere else (``client.scatter``) cannot be made again: the fit then raises.
 
+**Resume.** A run saved with ``checkpoint=`` and resumed with the same chunks ends in the same bits as one that was not
+interrupted, on the same workers, on others or on none.
+
 **Traffic.** An iteration moves at most the statistics of every chunk and, once a worker, model and parameters, whatever
 the number of rows. For M Gaussians with full covariances in d columns both are about ``8 M (d + 1)^2`` bytes and some
 hundred more: with M = 5 and d = 4 they measured 1,525 and 2,330 bytes.
@@ -38,7 +41,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emlib.errors import DegenerateComponent
-from emlib.rows import Rows, as_rows, extremes, rows_at
+from emlib.progress import one_pass
+from emlib.rows import Rows, as_rows, extremes, refuse_outside, rows_at
 from emlib.stream import Stream
 
 if TYPE_CHECKING:
@@ -60,15 +64,18 @@ class Part:
         Which chunk it is.
     checksum : int
         Of the bytes of rows and weights.
+    given : int
+        How many rows the chunk has, with those of weight zero.
     """
 
     rows: Rows
     number: int
     checksum: int
+    given: int
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Leave behind what E-steps keep beside the rows when a chunk moves."""
-        return Part, (Rows(self.rows.x, self.rows.weights, self.rows.numbers), self.number, self.checksum)
+        return Part, (Rows(self.rows.x, self.rows.weights, self.rows.numbers), self.number, self.checksum, self.given)
 
     def __sizeof__(self) -> int:
         """Return the bytes of the rows: by them Dask decides what to move and when to spill."""
@@ -100,7 +107,7 @@ class ClusterRows(Stream):
     ----------
     data : dask.array of shape (n, d), or list of dask.delayed
         Rows of data. A delayed chunk gives an array of rows, or a pair of an array and the weights of its rows.
-        Empty chunks are passed over.
+        Chunks that are empty, or have no weight, are passed over.
     sample_weight : array_like or dask.array of shape (n,), optional
         Weights of the rows of a ``dask.array``.
     check : callable, optional
@@ -115,7 +122,7 @@ class ClusterRows(Stream):
     weights : ndarray of shape (n,)
         Not there: raises TypeError.
     numbers : ndarray of int, shape (n,), or None
-        Always None: rows are numbered in the order of the chunks, without those of weight zero.
+        Always None: :meth:`number` asks the workers where a row stood.
     memo : dict
         What was worked out about these rows once.
 
@@ -134,9 +141,11 @@ class ClusterRows(Stream):
         parts = dask.persist(*(make(x, weights, k, check, keep_single) for k, (x, weights) in enumerate(blocks)))
         summary = dask.delayed(_summary, pure=False)
         found = dask.compute(*map(summary, parts))
-        kept = [(part, some) for part, some in zip(parts, found, strict=True) if some is not None]
+        begins = np.cumsum([0, *(some.given for some in found)]).tolist()
+        kept = [(part, some) for part, some in zip(parts, found, strict=True) if some.n > 0]
         if not kept:
-            raise ValueError(f"the Dask collection has no rows in its {len(blocks)} chunks")
+            which = "rows" if begins[-1] == 0 else "rows of positive weight"
+            raise ValueError(f"the Dask collection has no {which} in its {len(blocks)} chunks")
         dims = [some.dim for _, some in kept]
         if len(set(dims)) > 1:
             raise ValueError(
@@ -144,6 +153,8 @@ class ClusterRows(Stream):
             )
         self.__dict__.update(
             parts=[part for part, _ in kept],
+            sizes=[some.n for _, some in kept],
+            begins=[begin for begin, some in zip(begins, found, strict=False) if some.n > 0],
             totals=[some.total_weight for _, some in kept],
             checksum=sum(some.checksum for _, some in kept),
             _n=sum(some.n for _, some in kept),
@@ -156,23 +167,28 @@ class ClusterRows(Stream):
         chunks = len(self.__dict__["parts"])
         return f"ClusterRows(n={self.n}, dim={self.dim}, total_weight={self.total_weight:g}, chunks={chunks})"
 
-    def chunks(self, size: int | None = None) -> Iterator[tuple[FloatArray, FloatArray | None]]:
-        """Yield all rows here, fetching one chunk of the collection after the other.
+    def _chunks(self, size: int | None) -> Iterator[tuple[FloatArray, FloatArray | None]]:
+        """Yield all rows here, fetching one chunk of the collection after the other."""
+        for part in self.__dict__["parts"]:
+            yield from part.compute().rows._chunks(size)
+
+    def number(self, row: int) -> int:
+        """Return where a row stood in the collection; fetches its chunk.
 
         Parameters
         ----------
-        size : int, optional
-            The most rows of a chunk, as for :meth:`emlib.rows.Rows.chunks`.
+        row : int
+            Its place among the rows of positive weight.
 
-        Yields
-        ------
-        rows : ndarray of shape (n, d)
-            The next rows, float64.
-        weights : ndarray of shape (n,) or None
-            Their weights; None when every row counts once.
+        Returns
+        -------
+        int
+            Its place among all rows.
         """
-        for part in self.__dict__["parts"]:
-            yield from part.compute().rows.chunks(size)
+        ends = np.cumsum(self.__dict__["sizes"])
+        k = int(np.searchsorted(ends, row, side="right"))
+        within = row - int(ends[k]) + self.__dict__["sizes"][k]
+        return self.__dict__["begins"][k] + self.__dict__["parts"][k].compute().rows.number(within)
 
     def at(self, steps: FloatArray) -> FloatArray:
         """Return the rows at which the cumulative weight passes given values; the workers pick them.
@@ -224,10 +240,10 @@ class ClusterRows(Stream):
         dask = _dask()
         sent = dask.delayed((model, theta), name=f"parameters-{uuid.uuid4().hex}", traverse=False)
         work, total = dask.delayed(_e_step, pure=False), dask.delayed(_total, pure=False)
-        layer = [work(sent, part) for part in self.__dict__["parts"]]
+        leaves = layer = [work(sent, part) for part in self.__dict__["parts"]]
         while len(layer) > 1:
             layer = [total(layer[k : k + BRANCHES]) for k in range(0, len(layer), BRANCHES)]
-        stats, log_likelihood, n, checksum = layer[0].compute()
+        stats, log_likelihood, n, checksum = _computed(layer[0], leaves, self.__dict__["sizes"])
         if (n, checksum) != (self.n, self.__dict__["checksum"]):
             raise RuntimeError(
                 f"an E-step on the cluster read {n} rows with checksum {checksum}, and there were {self.n} with "
@@ -238,12 +254,33 @@ class ClusterRows(Stream):
 
 @dataclass(frozen=True, eq=False)
 class _Summary:
-    n: int
-    dim: int
-    total_weight: float
-    checksum: int
-    low: FloatArray
-    high: FloatArray
+    given: int
+    n: int = 0
+    dim: int = 0
+    total_weight: float = 0.0
+    checksum: int = 0
+    low: FloatArray | None = None
+    high: FloatArray | None = None
+
+
+def _computed(root: Any, leaves: list[Any], sizes: list[int]) -> Any:
+    """Return what a task gives; where rows are shown, those of each task in the leaves count when it has ended."""
+    with one_pass(sum(sizes)) as count:
+        if count is None:
+            return root.compute()
+        scheduler = import_module("dask.base").get_scheduler()
+        client = getattr(scheduler, "__self__", None)  # of a cluster; the schedulers of one process are functions
+        if client is None:
+            rows_of = {leaf.key: n for leaf, n in zip(leaves, sizes, strict=True)}
+            with import_module("dask.callbacks").Callback(posttask=lambda key, *_: count(rows_of.get(key, 0))):
+                return root.compute()
+        *futures, result = client.compute([*leaves, root])
+        rows_of = dict(zip(futures, sizes, strict=True))
+        for future in import_module("distributed").as_completed(futures):
+            if future.status == "error":
+                break  # the result raises it
+            count(rows_of[future])
+        return result.result()
 
 
 def _dask() -> Any:
@@ -274,29 +311,26 @@ def _blocks(data: Any, sample_weight: Any) -> list[tuple[Any, Any]]:
     return list(zip(blocks, weights.rechunk((data.chunks[0],)).to_delayed(), strict=True))
 
 
-def _part(x: Any, weights: Any, number: int, check: Any, keep_single: bool) -> Part | None:
-    """Return a chunk checked, None if it is empty; runs where the chunk is."""
+def _part(x: Any, weights: Any, number: int, check: Any, keep_single: bool) -> Part:
+    """Return a chunk checked; runs where the chunk is."""
     if isinstance(x, tuple):
         x, weights = x
-    if np.ndim(x) == 2 and len(x) == 0:
-        return None
     try:
-        rows = as_rows(x, weights, keep_single=keep_single)
-        if check is not None:
-            check(rows.x)
+        rows = as_rows(x, weights, keep_single=keep_single, part=True)
+        refuse_outside(rows, check)
     except (ValueError, TypeError) as error:
         raise type(error)(f"in chunk {number} of the Dask collection: {error}") from error
     checksum = zlib.crc32(np.ascontiguousarray(rows.x).view(np.uint8).ravel().data)
     if rows.weights is not None:
         checksum = zlib.crc32(np.ascontiguousarray(rows.weights).view(np.uint8).data, checksum)
-    return Part(rows, number, checksum)
+    return Part(rows, number, checksum, len(x))
 
 
-def _summary(part: Part | None) -> _Summary | None:
-    if part is None:
-        return None
+def _summary(part: Part) -> _Summary:
     rows = part.rows
-    return _Summary(rows.n, rows.dim, rows.total_weight, part.checksum, *extremes(rows))
+    if rows.n == 0:
+        return _Summary(part.given)
+    return _Summary(part.given, rows.n, rows.dim, rows.total_weight, part.checksum, *extremes(rows))
 
 
 def _rows_at(part: Part, steps: FloatArray) -> FloatArray:

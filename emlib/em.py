@@ -18,6 +18,7 @@ import numpy as np
 
 from emlib import checkpoint as states
 from emlib.errors import DegenerateComponent, LikelihoodDecreased
+from emlib.progress import shows_rows
 
 if TYPE_CHECKING:
     from emlib._types import FloatArray
@@ -339,6 +340,7 @@ def aitken_distance(trace: list[float] | FloatArray) -> float:
     return float(last * rate / (1 - rate)) if rate < 1 else float("inf")
 
 
+@shows_rows
 def em(
     model: EMModel[Theta, Stats],
     data: Any,
@@ -377,7 +379,8 @@ def em(
         Called with an :class:`Iteration` after each iteration, the start included; a true return
         value ends the run with status ``INTERRUPTED``.
     progress : bool
-        Show a tqdm progress bar on stderr.
+        Show a tqdm progress bar on stderr; during a pass over the data that takes longer than half a second, one of
+        its rows too (not with worker processes).
     checkpoint : str or path, optional
         File in which the state is saved after each iteration, before the callback is called
         (:mod:`emlib.checkpoint`). Saving takes some milliseconds.

@@ -12,9 +12,11 @@ from emlib.acceleration import by_name
 from emlib.conventions import Estimator, check_features, feature_names, not_fitted
 from emlib.em import EMResult, Status, em
 from emlib.errors import ConvergenceWarning, DegenerateFitWarning
-from emlib.models.components.gaussian import Gaussian, GaussianParameters
+from emlib.models.components.gaussian import Gaussian
+from emlib.models.components.gaussian_values import GaussianParameters
 from emlib.models.mixture import Mixture, MixtureParameters
 from emlib.parallel import Parallel, check_n_jobs
+from emlib.progress import showing_rows
 from emlib.rows import Rows, extremes
 from emlib.starts import SEEDINGS, gaussian_start
 from emlib.stream import Stream
@@ -70,7 +72,8 @@ class GaussianMixture(Estimator):
     random_state : int, Generator, RandomState or None
         Source of the starts. An int gives the same fit every time.
     progress : bool
-        Show a tqdm progress bar.
+        Show a tqdm progress bar; during a pass over the data that takes longer than half a second, one of its rows
+        too (not with ``n_jobs``).
     checkpoint : str or Path, optional
         Folder in which every run saves its state after each iteration; a fit that finds states there goes on from
         them, to the same result (:mod:`emlib.checkpoint`). It needs an int as `random_state`.
@@ -202,7 +205,7 @@ class GaussianMixture(Estimator):
         y : object
             Ignored; for scikit-learn's conventions.
         sample_weight : array_like of shape (n,), optional
-            Weights of the rows; integer weights equal repeated rows.
+            Weights of the rows; integer weights equal repeated rows. Those of a function's rows come with its chunks.
 
         Returns
         -------
@@ -227,13 +230,14 @@ class GaussianMixture(Estimator):
         self._check_options()
         family = Gaussian(self.covariance_type, covariance_floor=self.covariance_floor, prior=self.covariance_prior)
         model = Mixture(family, weight_prior=self.weight_prior)
-        rows = model.prepare(X, sample_weight)
-        _check_enough(rows, self.n_components, family)
-        if self.n_jobs == 1:
-            restarts, interrupted = self._run_all(model, family, rows)
-        else:
-            with Parallel(model, n_jobs=self.n_jobs) as workers:
-                restarts, interrupted = self._run_all(workers, family, rows)
+        with showing_rows(self.progress):
+            rows = model.prepare(X, sample_weight)
+            _check_enough(rows, self.n_components, family)
+            if self.n_jobs == 1:
+                restarts, interrupted = self._run_all(model, family, rows)
+            else:
+                with Parallel(model, n_jobs=self.n_jobs) as workers:
+                    restarts, interrupted = self._run_all(workers, family, rows)
         best = max(restarts, key=lambda run: (run.status is not Status.DEGENERATE, run.objective))
         self.n_features_in_ = rows.dim
         vars(self).pop("feature_names_in_", None)

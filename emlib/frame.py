@@ -51,6 +51,11 @@ class Frame:
         return root * self.units[:, None]
 
     @cached_property
+    def log_volume(self) -> float:
+        """The log of what the inverse map multiplies volumes by."""
+        return float(np.log(np.diagonal(self.root)).sum())
+
+    @cached_property
     def whitener(self) -> FloatArray:
         """The map W, lower triangular, shape (d, d)."""
         return np.tril(np.linalg.inv(self.root / self.units[:, None])) / self.units

@@ -183,6 +183,8 @@ class Parallel(Generic[Theta, Stats]):
             raise RuntimeError(
                 "the workers run inside a with statement: with Parallel(model) as workers: em(workers, ...)"
             )
+        if len(data.bounds) == 1:  # not worth sending
+            return self.model.e_step(theta, data.rows)
         from joblib import delayed, effective_n_jobs
 
         n_jobs = min(effective_n_jobs(self.n_jobs), len(data.bounds))

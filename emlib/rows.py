@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from emlib.progress import counted
 
 if TYPE_CHECKING:
     from emlib._types import FloatArray, IntArray
@@ -82,20 +85,22 @@ class Rows:
         return rows_at(self, steps)
 
     def chunks(self, size: int | None = None) -> Iterator[tuple[FloatArray, FloatArray | None]]:
-        """Yield one chunk of rows after the other.
+        """Return one chunk of rows after the other.
 
         Parameters
         ----------
         size : int, optional
             The most rows of a chunk, itself at most 2 * CHUNK; CHUNK if not given.
 
-        Yields
-        ------
-        rows : ndarray of shape (n, d)
-            The next rows, float64.
-        weights : ndarray of shape (n,) or None
-            Their weights; None when every row counts once.
+        Returns
+        -------
+        iterator of pairs
+            The next rows, a float64 array of shape (n, d), and their weights, of shape (n,); None in place of these
+            when every row counts once.
         """
+        return counted(self._chunks(size), self.n)
+
+    def _chunks(self, size: int | None) -> Iterator[tuple[FloatArray, FloatArray | None]]:
         size = CHUNK if size is None else min(size, 2 * CHUNK)
         for start in range(0, len(self.x), size):
             part = slice(start, start + size)
@@ -153,7 +158,33 @@ def rows_at(rows: Rows, steps: FloatArray) -> FloatArray:
     return np.concatenate(parts)
 
 
-def as_rows(data: Any, sample_weight: Any = None, *, keep_single: bool = False) -> Rows:
+def refuse_outside(rows: Rows, check: Callable[[FloatArray], object] | None) -> None:
+    """Let a family refuse rows outside its support; a row that it names gets its number in the user's data.
+
+    Parameters
+    ----------
+    rows : Rows
+        The rows.
+    check : callable or None
+        Called with all rows, an array of shape (n, d), if there are any; raises ValueError.
+
+    Raises
+    ------
+    ValueError
+        As `check` does, which counts only the rows it was given.
+    """
+    if check is None or rows.n == 0:
+        return
+    try:
+        check(rows.x)
+    except ValueError as error:
+        if rows.numbers is None:
+            raise
+        named = re.sub(r"\brow (\d+)", lambda found: f"row {rows.number(int(found[1]))}", str(error), count=1)
+        raise type(error)(named) from error
+
+
+def as_rows(data: Any, sample_weight: Any = None, *, keep_single: bool = False, part: bool = False) -> Rows:
     """Check data and weights, and return them as float64 rows.
 
     Parameters
@@ -164,6 +195,8 @@ def as_rows(data: Any, sample_weight: Any = None, *, keep_single: bool = False) 
         Finite weights, not negative, not all zero.
     keep_single : bool
         Leave float32 data as they are, for a model that reads rows by `chunks` only.
+    part : bool
+        The data are a part of more: they may be empty, and their weights all zero. No rows are then returned.
 
     Returns
     -------
@@ -182,19 +215,23 @@ def as_rows(data: Any, sample_weight: Any = None, *, keep_single: bool = False) 
         if sample_weight is not None:
             raise ValueError("these rows were prepared before: give their weights when preparing them")
         return data
-    x = _as_matrix(data, keep_single)
+    x = _as_matrix(data, keep_single, part)
     if sample_weight is None:
         return Rows(x)
     weights = _as_weights(sample_weight, len(x))
     if weights.all():
         return Rows(x, weights)
     numbers = np.flatnonzero(weights)
+    if len(numbers) == 0 and not part:
+        raise ValueError("sample_weight is zero for every row")
     return Rows(x[numbers], weights[numbers], numbers)
 
 
-def _as_matrix(data: Any, keep_single: bool) -> FloatArray:
+def _as_matrix(data: Any, keep_single: bool, part: bool) -> FloatArray:
     if hasattr(data, "tocsr"):
         raise TypeError("sparse data are not supported: pass a dense array, for example data.toarray()")
+    if np.ma.is_masked(data):  # netCDF gives such slices; without its mask an array holds what was written there
+        data = np.where(np.ma.getmaskarray(data), np.nan, data.data)
     raw = np.asarray(data)
     if raw.dtype.kind == "c":
         raise ValueError("Complex data not supported: pass real numbers")
@@ -202,6 +239,8 @@ def _as_matrix(data: Any, keep_single: bool) -> FloatArray:
         x = raw if keep_single and raw.dtype == np.float32 else np.asarray(raw, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise type(error)(f"the data must be numbers; conversion to float64 failed: {error}") from error
+    if part and x.shape[:1] == (0,):
+        return np.empty((0, 0))
     if x.ndim != 2:
         raise ValueError(
             f"expected a 2-dimensional array of shape (rows, columns), got shape {x.shape}. Reshape your data "
@@ -230,6 +269,4 @@ def _as_weights(sample_weight: Any, n: int) -> FloatArray:
     if wrong.any():
         row = int(np.argmax(wrong))
         raise ValueError(f"sample_weight must be finite and not negative; row {row} has {weights[row]}")
-    if weights.sum() == 0:
-        raise ValueError("sample_weight is zero for every row")
     return weights

@@ -9,7 +9,8 @@ import numpy as np
 
 from emlib.errors import DegenerateComponent
 from emlib.models.components.covariance import EPS
-from emlib.models.components.gaussian import Gaussian, GaussianParameters
+from emlib.models.components.gaussian import Gaussian
+from emlib.models.components.gaussian_values import GaussianParameters
 from emlib.models.mixture import MixtureParameters
 from emlib.rows import Rows
 from emlib.stream import Stream

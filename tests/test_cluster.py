@@ -16,10 +16,13 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import emlib.starts
-from emlib import Gaussian, GaussianMixture, Iteration, Mixture, em
+from emlib import Gaussian, GaussianMixture, Iteration, Mixture, Status, em
+from emlib.acceleration import QuasiNewton, Squarem
 from emlib.cluster import ClusterRows, Part
 from emlib.rows import extremes
+from tests.bars import bars_of_rows
 from tests.problems import Array, make_problem
+from tests.test_checkpoint import assert_same_result
 
 dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
@@ -73,6 +76,22 @@ def test_workers_pick_the_rows_of_a_start(monkeypatch: pytest.MonkeyPatch) -> No
     assert_array_equal(extremes(spread), [x[weights > 0].min(axis=0), x[weights > 0].max(axis=0)])
 
 
+def test_chunks_without_weight_are_passed_over_and_rows_keep_their_numbers() -> None:
+    problem = make_problem("gaussian-full", 6, dim=2, n_components=2, weighted=True)
+    weights = problem.row_weights.copy()
+    weights[:10] = weights[12] = weights[20:33] = 0
+    spread = problem.model.prepare(da.from_array(problem.x, chunks=(10, 2)), weights)
+    whole = em(problem.model, problem.x, problem.start, sample_weight=weights, tol=0, max_iter=3)
+    assert_allclose(em(problem.model, spread, problem.start, tol=0, max_iter=3).trace, whole.trace, rtol=1e-11)
+    assert [spread.number(k) for k in range(spread.n)] == np.flatnonzero(weights).tolist()
+    far = problem.x.copy()
+    far[13], weights[13] = 1e200, 1
+    with pytest.raises(ValueError, match="in chunk 1 of the Dask collection: row 3, column 0 is 1e"):
+        problem.model.prepare(da.from_array(far, chunks=(10, 2)), weights)
+    with pytest.raises(ValueError, match="has no rows of positive weight in its 2 chunks"):
+        problem.model.prepare(da.zeros((4, 2), chunks=(2, 2)), np.zeros(4))
+
+
 def chunks_of(*arrays: Any) -> list[Any]:
     return [dask.delayed(array) for array in arrays]
 
@@ -122,12 +141,12 @@ def test_an_impossible_row_is_named_with_its_chunk() -> None:
 
 def test_a_chunk_that_moves_leaves_its_notes_behind() -> None:
     problem = make_problem("gaussian-full", 8, dim=2, n_components=2, weighted=False)
-    part = Part(problem.model.prepare(problem.x), 3, 7)
+    part = Part(problem.model.prepare(problem.x), 3, 7, 60)
     problem.model.e_step(problem.start, part.rows)
     moved = pickle.loads(pickle.dumps(part))
     assert part.rows.memo
     assert not moved.rows.memo
-    assert (moved.number, moved.checksum) == (3, 7)
+    assert (moved.number, moved.checksum, moved.given) == (3, 7, 60)
     assert_array_equal(moved.rows.x, problem.x)
     assert sys.getsizeof(part) >= problem.x.nbytes
 
@@ -141,6 +160,20 @@ def test_a_lost_or_altered_chunk_is_not_passed_over() -> None:
         vars(rows)["parts"] = wrong
         with pytest.raises(RuntimeError, match=r"an E-step on the cluster read .* the source of a chunk changed"):
             problem.model.e_step(problem.start, rows)
+
+
+@contextlib.contextmanager
+def two_workers(folder: Path) -> Iterator[Any]:
+    """Give the client of a cluster of two processes."""
+    distributed = pytest.importorskip("distributed")
+    with (
+        dask.config.set(scheduler="distributed"),
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None, local_directory=folder, silence_logs=50
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
 
 
 class DiesOnce(Gaussian):
@@ -159,7 +192,6 @@ class DiesOnce(Gaussian):
 
 @pytest.mark.filterwarnings("ignore")  # those of the cluster about its dead worker
 def test_a_worker_killed_in_the_middle_changes_no_bit(tmp_path: Path) -> None:
-    distributed = pytest.importorskip("distributed")
     x = np.concatenate([make_problem("gaussian-full", s, dim=2, n_components=2, weighted=False).x for s in range(40)])
     start = make_problem("gaussian-full", 0, dim=2, n_components=2).start
     trap = tmp_path / "trap"
@@ -174,13 +206,7 @@ def test_a_worker_killed_in_the_middle_changes_no_bit(tmp_path: Path) -> None:
     model = Mixture(DiesOnce(trap))
     collection = da.from_array(x, chunks=(100, 2))
     undisturbed = em(model, collection, start, **options)
-    with (
-        dask.config.set(scheduler="distributed"),
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, local_directory=tmp_path, silence_logs=50
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
+    with two_workers(tmp_path) as client:
         disturbed = em(model, collection, start, callback=before_the_third, **options)
     assert not trap.exists()
     assert len(workers[0]) == 2
@@ -188,3 +214,53 @@ def test_a_worker_killed_in_the_middle_changes_no_bit(tmp_path: Path) -> None:
     assert_array_equal(disturbed.trace, undisturbed.trace)
     assert_array_equal(disturbed.theta.components.covariances, undisturbed.theta.components.covariances)
     assert_allclose(disturbed.trace, em(model, x, start, **options).trace, rtol=1e-12)
+
+
+def interrupt_after_three(state: Iteration[Any]) -> None:
+    if state.number == 3:
+        raise KeyboardInterrupt
+
+
+def resumable() -> tuple[Any, Any, dict[str, Any]]:
+    """Return a Dask array, a start and options of a run."""
+    x = np.concatenate([make_problem("gaussian-full", s, dim=2, n_components=2, weighted=False).x for s in range(20)])
+    start = make_problem("gaussian-full", 0, dim=2, n_components=2).start
+    return da.from_array(x, chunks=(100, 2)), start, {"tol": 0, "max_iter": 7}
+
+
+@pytest.mark.parametrize("accelerate", [None, Squarem(), QuasiNewton()], ids=["em", "squarem", "quasi-newton"])
+def test_a_resumed_run_ends_in_the_same_bits(accelerate: Any, tmp_path: Path) -> None:
+    collection, start, options = resumable()
+    model, path = Mixture(Gaussian()), tmp_path / "run"
+    whole = em(model, collection, start, accelerate=accelerate, **options)
+    callback = interrupt_after_three
+    broken = em(model, collection, start, accelerate=accelerate, checkpoint=path, callback=callback, **options)
+    assert (broken.status, broken.n_iter) == (Status.INTERRUPTED, 3)
+    assert_same_result(em(model, collection, start, accelerate=accelerate, resume=path, **options), whole)
+
+
+def test_a_run_resumed_on_a_cluster_ends_in_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    collection, start, options = resumable()
+    model, path, n = Mixture(Gaussian()), tmp_path / "run", len(collection)
+    bars = bars_of_rows(monkeypatch)
+    with two_workers(tmp_path):
+        whole = em(model, collection, start, **options)
+        broken = em(model, collection, start, checkpoint=path, callback=interrupt_after_three, **options)
+        assert (broken.status, broken.n_iter) == (Status.INTERRUPTED, 3)
+        resumed = em(model, collection, start, resume=path, progress=True, **options)
+        with pytest.raises(ValueError, match="these are other data"):
+            em(model, collection[::-1] * 2, start, resume=path, **options)
+        with pytest.raises(ValueError, match=r"in chunk \d+ of the Dask collection: it fails"):
+            em(Mixture(Fails()), collection, start, progress=True)
+    assert_same_result(resumed, whole)
+    assert_same_result(em(model, collection, start, resume=path, **options), whole)  # with no cluster
+    counted = [sum(bar.counts) for bar in bars if bar.total == n]
+    assert counted[:5] == [n] * 5, "the rows of the E-step at the saved point and of four more"
+    assert counted[5] < n
+
+
+class Fails(Gaussian):
+    """A family whose E-step fails where the chunk is."""
+
+    def expectation(self, *_: Any) -> Any:
+        raise ValueError("it fails")

@@ -179,6 +179,37 @@ def test_lab_opens_the_reading_guide_with_the_figures_in_reach(tree: Path) -> No
     assert (ROOT / options["LabApp.default_url"].removeprefix("/lab/tree/")).exists()
 
 
+def test_bench_runs_all_benchmarks_and_quick_says_so(tree: Path) -> None:
+    assert make(tree, "bench").returncode == 0
+    assert calls(tree) == ["-m benchmarks"]
+    assert make(tree, "bench", "QUICK=1").returncode == 0
+    assert calls(tree) == ["-m benchmarks --quick"]
+    other = script(tree / "other-python", RECORDER)
+    assert f"{other} -m benchmarks --quick" in make(tree, "-n", "bench", "QUICK=1", f"BENCH_PYTHON={other}").stdout
+    assert calls(tree) == []
+
+
+def test_a_quick_bench_runs_small_problems_and_stores_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    import benchmarks.__main__ as bench
+
+    commands: list[list[str]] = []
+
+    def record(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        commands.append(command[2:])
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(bench.subprocess, "run", record)
+    monkeypatch.setattr("sys.argv", ["benchmarks", "--quick"])
+    assert bench.main() == 0
+    assert len(commands) > 1
+    assert not [command for command in commands if any(word.startswith("--json") for word in command)]
+    quick = [name for name, *_ in commands]
+    commands.clear()
+    monkeypatch.setattr("sys.argv", ["benchmarks"])
+    assert bench.main() == 0
+    assert [name for name, *_ in commands] == [*quick, "benchmarks.figure"]
+
+
 def test_help_lists_every_target(tree: Path) -> None:
     targets = re.findall(r"^\.PHONY: ([\w-]+)$", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
     listed = [line.split()[1] for line in make(tree, "help").stdout.splitlines()]

@@ -35,9 +35,10 @@ from emlib import (
     em,
 )
 from emlib.em import _Run
-from emlib.models.components import gaussian_engine, gaussian_features, poisson
+from emlib.models.components import gaussian_engine, gaussian_features, gaussian_values, poisson
 from emlib.models.components.covariance import STRUCTURES, CovarianceStructure
 from emlib.models.components.discrete import Totals, TotalsFamily
+from emlib.models.components.values import trusted
 from emlib.models.mixture import MixtureStatistics, log_sum_exp
 from tests import invariants
 from tests.problems import GAUSSIAN_TYPES, KINDS, Problem, make_problem
@@ -554,7 +555,7 @@ def seeds_drawn_without_weights(patch: Patch) -> None:
 
 def whiten_always(patch: Patch) -> None:
     """Trust no features, so that the E-step whitens and its bugs show."""
-    patch.setattr(gaussian_engine, "MOST", -1.0)
+    patch.setattr(gaussian_features, "MOST", -1.0)
 
 
 def engine_ignores_weights(patch: Patch) -> None:
@@ -590,12 +591,12 @@ def joint_densities(joint: Any, total: Any) -> None:
 
 
 def engine_drops_row_weights(patch: Patch) -> None:
-    original = gaussian_engine._Work.chunk
+    original = gaussian_engine._sums
 
-    def chunk(self: Any, coefficients: Any, phi: Any, _row_weights: Any) -> Any:
-        return original(self, coefficients, phi, None)
+    def sums(coefficients: Any, chunk: Any) -> Any:
+        return original(coefficients, chunk._replace(weights=None))
 
-    patch.setattr(gaussian_engine._Work, "chunk", chunk)
+    patch.setattr(gaussian_engine, "_sums", sums)
 
 
 def products_counted_once(patch: Patch) -> None:
@@ -607,18 +608,70 @@ def products_counted_once(patch: Patch) -> None:
     patch.setattr(gaussian_features, "product_table", table)
 
 
-def means_not_moved_back(kind: Any) -> Plant:
-    """Give moments about the center of the frame for those about the means."""
+def products_not_moved_back(patch: Patch) -> None:
+    """Give moments about the center of the frame for those about the means, for products."""
+    original = gaussian_values.moments_about
+    for module in (gaussian_values, gaussian_features):
+        patch.setattr(
+            module, "moments_about", lambda raw, frame, points: original(raw, frame, 0 * points + frame.center)
+        )
+
+
+def squares_not_moved_back(patch: Patch) -> None:
+    """The same for squares."""
+    original = gaussian_features.Squares.statistics
+
+    def statistics(self: Any, sums: Any, theta: Any) -> Any:
+        found = original(self, sums, replace(theta, means=0 * theta.means + self.frame.center))
+        return None if found is None else replace(found, reference=theta.means)
+
+    patch.setattr(gaussian_features.Squares, "statistics", statistics)
+
+
+def replace_factors(change: Callable[[Any, Any], Any]) -> Plant:
+    """Let an M-step find another factor than that of the moments (1, z)(1, z)^T over the masses."""
 
     def plant(patch: Patch) -> None:
-        original = kind.moments
+        original = gaussian_values.StandardStatistics.maximum
 
-        def moments(self: Any, sums: Any, theta: Any) -> Any:
-            return original(self, sums, replace(theta, means=0 * theta.means + self.frame.center))
+        def maximum(self: Any) -> Any:
+            found = original(self)
+            width = self.theta.shape[1] + 1
+            pair = self.pair.copy()
+            pair[:, :width, :width] = change(pair[:, :width, :width], self.masses)
+            pair[:, width:, :width] = np.linalg.inv(pair[:, :width, :width]).swapaxes(1, 2)
+            standard = found.standard._replace(pair=pair)
+            return trusted(GaussianParameters, covariance_type="full", standard=standard)
 
-        patch.setattr(kind, "moments", moments)
+        patch.setattr(gaussian_values.StandardStatistics, "maximum", maximum)
 
     return plant
+
+
+def not_centered(factor: Any, _masses: Any) -> Any:
+    """The second moment about the center of the frame for the covariance: no Schur complement."""
+    block, mean = factor[:, 1:, 1:], factor[:, 1:, 0]
+    factor[:, 1:, 1:] = np.linalg.cholesky(block @ block.swapaxes(1, 2) + mean[:, :, None] * mean[:, None])
+    return factor
+
+
+def other_divisor(factor: Any, masses: Any) -> Any:
+    factor[:, 1:, 1:] *= np.sqrt(masses / (masses - 1))[:, None, None]
+    return factor
+
+
+def mean_left_at_the_center(factor: Any, _masses: Any) -> Any:
+    factor[:, 1:, 0] = 0
+    return factor
+
+
+def standard_means_not_moved(patch: Patch) -> None:
+    original = gaussian_values.GaussianParameters.__getattr__
+
+    def found(self: Any, name: str) -> Any:
+        return original(self, name) - self.standard[0] if name == "means" else original(self, name)
+
+    patch.setattr(gaussian_values.GaussianParameters, "__getattr__", found)
 
 
 def one_triangle_forgotten(patch: Patch) -> None:
@@ -717,11 +770,21 @@ MUTANTS: dict[str, Mutant] = {
     "engine: weights of rows dropped": Mutant(engine_drops_row_weights, ("weights repeat", "Gaussian ascent")),
     "engine: mixed products counted once": Mutant(products_counted_once, ("Gaussian ascent", "honest result")),
     "engine: moments of products about the center": Mutant(
-        means_not_moved_back(gaussian_features.Products), ("moment matching", "Gaussian ascent")
+        products_not_moved_back, ("moment matching", "Gaussian ascent")
     ),
     "engine: moments of squares about the center": Mutant(
-        means_not_moved_back(gaussian_features.Squares), ("moment matching", "Gaussian ascent")
+        squares_not_moved_back, ("moment matching", "Gaussian ascent")
     ),
+    "engine: covariance about the center of the frame": Mutant(
+        replace_factors(not_centered), ("moment matching", "Gaussian ascent")
+    ),
+    "engine: covariance divided by n_k - 1": Mutant(
+        replace_factors(other_divisor), ("moment matching", "gradient of Q")
+    ),
+    "engine: means left at the center": Mutant(
+        replace_factors(mean_left_at_the_center), ("moment matching", "Gaussian ascent")
+    ),
+    "engine: means not in the units of the data": Mutant(standard_means_not_moved, ("moment matching",)),
     "engine: one triangle of a moment forgotten": Mutant(one_triangle_forgotten, ("moment matching",)),
     "engine: moments left in whitened units": Mutant(moments_left_white, ("moment matching", "Gaussian ascent")),
     "sums without responsibilities": Mutant(unweighted_totals, ("moment matching", "M-step beats others")),

@@ -111,6 +111,26 @@ def test_rows_without_weight_are_left_out_and_the_others_keep_their_numbers() ->
     assert as_rows(GOOD).number(2) == 2
 
 
+def test_a_part_may_have_no_rows_that_count() -> None:
+    for data, weights in ((GOOD, [0, 0, 0]), (GOOD[:0], None), ([], []), (GOOD[:0], [])):
+        assert as_rows(data, weights, part=True).n == 0
+        with pytest.raises(ValueError, match=r"zero for every row|0 sample|got shape \(0,\)"):
+            as_rows(data, weights)
+    with pytest.raises(ValueError, match=r"shape \(0,\), one weight a row, got \(1,\)"):
+        as_rows([], [1.0], part=True)
+
+
+def test_a_row_outside_the_support_is_named_by_its_number_in_the_data() -> None:
+    from emlib import MissingGaussian, Mixture, Poisson
+
+    x, weights = np.array([[-1.0], [2.0], [3.0], [-4.0]]), [0, 1, 0, 1]
+    with pytest.raises(ValueError, match=r"row 3, column 0"):
+        Mixture(Poisson()).prepare(x, weights)
+    Mixture(Poisson()).prepare(x, [0, 1, 1, 0])
+    with pytest.raises(ValueError, match="row 1, column 0"):
+        MissingGaussian().prepare(x * 1e200, weights)
+
+
 @pytest.mark.parametrize("n", [1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK + 7])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_chunks_hold_every_row_once_and_in_order(n: int, weighted: bool) -> None:

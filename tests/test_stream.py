@@ -5,6 +5,7 @@ from __future__ import annotations
 import tracemalloc
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import emlib.starts
-from emlib import Gaussian, GaussianMixture, Mixture, Parallel, em
+from emlib import Gaussian, GaussianMixture, Mixture, MixtureParameters, Parallel, Poisson, PoissonParameters, em
 from emlib.stream import Stream
 from tests.problems import KINDS, Array, Problem, make_problem
 
@@ -111,6 +112,72 @@ def test_a_source_must_give_equal_rows_again() -> None:
     with pytest.raises(ValueError, match=r"rows with sum of squares .* at first and .* now"):
         list(rows.chunks())
     assert sum(len(part) for part, _ in rows.chunks()) == 30
+
+
+# --- chunks of which no row counts --------------------------------------------------------------------------------
+
+
+def some_without_weight() -> tuple[Array, Array, list[Any]]:
+    """Return 40 rows, their weights, and both in chunks: some empty, of some no row counts."""
+    x = make_problem("gaussian-full", 6, dim=2, n_components=2, weighted=False).x[:40]
+    weights = np.random.default_rng(0).uniform(0.5, 2, 40)
+    weights[:10] = weights[20:30] = weights[33] = weights[37:] = 0
+    cuts = [0, 0, 10, 10, 20, 30, 35, 40, 40]
+    return x, weights, [(x[a:b], weights[a:b]) for a, b in pairwise(cuts)]
+
+
+def test_chunks_without_weight_and_empty_ones_are_passed_over() -> None:
+    x, weights, chunks = some_without_weight()
+    model, start = Mixture(Gaussian()), make_problem("gaussian-full", 6, dim=2, n_components=2).start
+    streamed = em(model, lambda: [[], *chunks, np.empty((0, 7))], start, tol=0, max_iter=4)
+    whole = em(model, x, start, sample_weight=weights, tol=0, max_iter=4)
+    assert_allclose(streamed.trace, whole.trace, rtol=1e-11)
+    fit = GaussianMixture(2, random_state=0, covariance_floor=0.1).fit(lambda: chunks)
+    assert fit.score(lambda: chunks) == pytest.approx(fit.score(x, sample_weight=weights))
+    rows = model.prepare(lambda: chunks)
+    assert [rows.number(k) for k in range(rows.n)] == np.flatnonzero(weights).tolist()
+
+
+@pytest.mark.parametrize(
+    ("chunks", "message"),
+    [
+        ([(np.eye(2), [0, 0]), (np.eye(2), [0, 0])], "the weight of every row of the source is zero"),
+        ([[], np.empty((0, 2))], "the source gave no rows"),
+        ([np.eye(2), (np.empty((0, 2)), [1.0])], r"in chunk 1 .*row 2: sample_weight must have shape \(0,\)"),
+        ([np.eye(2), ([[1.0, np.nan]], [0.0])], "in chunk 1 .*row 2: .*NaN, first at row 0"),
+        ([np.eye(2), (np.eye(2), [0.0])], r"in chunk 1 .*row 2: sample_weight must have shape \(2,\)"),
+        ([(np.eye(2), [0.0, 0.0]), [], ([[1, 2], [1e200, 1]], [0, 1])], "in chunk 2 .*row 2: row 1, column 0 is 1e"),
+    ],
+)
+def test_what_is_wrong_in_a_chunk_without_weight(chunks: list[Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Mixture(Gaussian()).prepare(lambda: chunks)
+
+
+def test_rows_are_named_by_their_number_in_the_source() -> None:
+    x, weights = np.zeros((20, 1)), np.repeat([0.0, 1.0], [6, 14])
+    weights[10] = 0
+    x[13] = 1
+    theta = MixtureParameters([1.0], PoissonParameters([[0.0]]))
+    for data, given in ((x, weights), (source_of(x, weights, 5), None)):
+        rows = Mixture(Poisson()).prepare(data, given)
+        with pytest.raises(ValueError, match="row 13 has log density -inf"):
+            Mixture(Poisson()).e_step(theta, rows)
+
+
+def test_a_collapse_names_the_row_of_a_source_with_weights() -> None:
+    x, weights = np.array([[5.0], [7.0], [0.0], [10.0], [11.0], [12.0]]), np.array([0.0, 0, 1, 1, 1, 1])
+    start = make_problem("gaussian-full", 1, dim=1, n_components=2).start
+    results = [em(Mixture(Gaussian()), data, start) for data in (x[2:], source_of(x, weights, size=2))]
+    one, other = (int(result.message.split("nearest row of the data: ")[1].split(")")[0]) for result in results)
+    assert other == one + 2
+
+
+def test_a_source_that_ends_sooner_when_a_row_is_looked_up() -> None:
+    data = iter([[(np.zeros((3, 1)), [0.0, 1.0, 1.0])], []])
+    rows = Stream(lambda: next(data))
+    with pytest.raises(ValueError, match="gave 2 rows at first and 0 now"):
+        rows.number(1)
 
 
 def test_memory_does_not_grow_with_the_rows() -> None:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emlib.models.components.gaussian import GaussianParameters, GaussianStatistics
+from emlib.models.components.gaussian_values import GaussianParameters, GaussianStatistics
 from emlib.models.components.incomplete import IncompleteGaussian, by_pattern
 from emlib.models.mixture import Mixture, MixtureParameters, MixtureStatistics
-from emlib.rows import Rows, as_rows
+from emlib.rows import Rows, as_rows, refuse_outside
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -108,9 +108,9 @@ class MissingGaussian(Mixture[GaussianParameters, GaussianStatistics]):
         x, missing = _split(data)
         rows = as_rows(x, sample_weight)
         kept = missing if rows.numbers is None else missing[rows.numbers]
-        marked = np.where(kept, np.nan, rows.x)
-        self.gaussian.check(marked)
-        return _Table(marked, rows.weights, rows.numbers)
+        table = _Table(np.where(kept, np.nan, rows.x), rows.weights, rows.numbers)
+        refuse_outside(table, self.gaussian.check)
+        return table
 
     def e_step(
         self, theta: MixtureParameters[GaussianParameters], data: Any

@@ -12,7 +12,7 @@ from emlib.metric import LogRatios, Stacked
 from emlib.models.components.separate import as_family
 from emlib.models.components.values import frozen, trusted
 from emlib.priors import Dirichlet
-from emlib.rows import Rows, as_rows
+from emlib.rows import Rows, as_rows, refuse_outside
 from emlib.sources import source_of
 from emlib.stream import Stream
 
@@ -131,11 +131,11 @@ class Mixture(Generic[Params, Sums]):
             Rows of data; a `numpy.memmap` is read chunk by chunk. For rows that are in no array, a function without
             arguments that returns an iterator over chunks: arrays of rows, or pairs of rows and their weights.
             It is called for every pass over the data and must give the same rows each time. A dataset of h5py, an
-            array of zarr, and a ParquetFile or dataset of pyarrow are read like that too (:mod:`emlib.sources`). The
-            rows of a ``dask.array``, or of a list of ``dask.delayed`` chunks, stay with its workers
-            (:mod:`emlib.cluster`).
+            array of zarr, a ParquetFile or dataset of pyarrow, and whatever else has a shape and is sliced by rows are
+            read like that too (:mod:`emlib.sources`). The rows of a ``dask.array``, or of a list of ``dask.delayed``
+            chunks, stay with its workers (:mod:`emlib.cluster`).
         sample_weight : array_like of shape (n,), optional
-            Weights of the rows.
+            Weights of the rows; those of a function's rows come with its chunks.
 
         Returns
         -------
@@ -151,14 +151,16 @@ class Mixture(Generic[Params, Sums]):
         single = self._expectation is not None
         if is_collection(data):
             return ClusterRows(data, sample_weight, check=check, keep_single=single)
-        source = data if callable(data) and not hasattr(data, "__array__") else source_of(data)
-        if source is not None:
+        if callable(data) and not hasattr(data, "__array__"):
             if sample_weight is not None:
-                raise ValueError("a source gives the weights itself: let its chunks be pairs (rows, weights)")
+                raise ValueError("a function gives the weights itself: let its chunks be pairs (rows, weights)")
+            return Stream(data, check)
+        source = source_of(data, sample_weight)
+        if source is not None:
             return Stream(source, check)
         rows = as_rows(data, sample_weight, keep_single=single)
-        if check is not None and not isinstance(data, Rows):
-            check(rows.x)
+        if not isinstance(data, Rows):
+            refuse_outside(rows, check)
         return rows
 
     def e_step(self, theta: MixtureParameters[Params], data: Any) -> tuple[MixtureStatistics[Sums], float]:

@@ -10,7 +10,8 @@ import numpy as np
 from emlib.datasets import load_faithful, load_iris
 from emlib.em import em
 from emlib.estimators import GaussianMixture
-from emlib.models.components.gaussian import Gaussian, GaussianParameters
+from emlib.models.components.gaussian import Gaussian
+from emlib.models.components.gaussian_values import GaussianParameters
 from emlib.models.mixture import Mixture, MixtureParameters
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import numpy as np
 
 from emlib.datasets import load_johnson_wichern, load_murray
 from emlib.em import em
-from emlib.models.components.gaussian import GaussianParameters
+from emlib.models.components.gaussian_values import GaussianParameters
 from emlib.models.missing import MissingGaussian
 from emlib.models.mixture import MixtureParameters
 

@@ -200,7 +200,7 @@ def test_statistics_add_up_over_parts_that_lack_a_column() -> None:
     whole = model.m_step(model.e_step(theta, MURRAY)[0])
     assert_allclose(added.components.covariances, whole.components.covariances, rtol=1e-14)
     plain = Mixture(Gaussian()).e_step(theta, MURRAY[:4])[0]
-    with pytest.raises(TypeError, match="statistics of incomplete rows do not add up with GaussianStatistics"):
+    with pytest.raises(TypeError, match="statistics of incomplete rows do not add up with StandardStatistics"):
         _ = parts[0] + plain
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from emlib.errors import DegenerateComponent
-from emlib.models.components.covariance import EPS, REMEDY, Factor, covariance_structure
+from emlib.models.components.covariance import EPS, REMEDY, covariance_structure
 from emlib.models.components.gaussian_engine import amplification, expectation
 from emlib.models.components.gaussian_score import gaussian_information, gaussian_score
-from emlib.models.components.values import frozen, trusted
+from emlib.models.components.gaussian_values import GaussianParameters, GaussianStatistics, StandardStatistics
+from emlib.models.components.values import trusted
 from emlib.priors import InverseWishart
 
 if TYPE_CHECKING:
@@ -22,97 +21,6 @@ if TYPE_CHECKING:
 
 SMALLEST_MASS = float(np.finfo(np.float64).tiny) / EPS
 LARGEST = 1e151  # its square, summed over a million rows, is still finite
-
-
-@dataclass(frozen=True, eq=False)
-class GaussianParameters:
-    """Means and covariances of M Gaussians in d dimensions.
-
-    Attributes
-    ----------
-    means : ndarray of shape (M, d)
-        In the units of the data.
-    covariances : ndarray
-        Shape (M, d, d) for ``full``, (d, d) for ``tied``, (M, d) for ``diag``, (M,) for ``spherical``,
-        (d,) for ``tied_diag``, () for ``tied_spherical``; in squared units.
-    covariance_type : {'full', 'tied', 'diag', 'spherical', 'tied_diag', 'tied_spherical'}
-        How the covariances are parametrised.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit, a number is not finite or a matrix is not symmetric.
-    """
-
-    means: FloatArray
-    covariances: FloatArray
-    covariance_type: str = "full"
-
-    def __post_init__(self) -> None:
-        means, covariances = frozen(self.means), frozen(self.covariances)
-        if means.ndim != 2 or means.size == 0:
-            empty = ", which is empty" if means.size == 0 else ""
-            raise ValueError(f"means must have shape (n_components, n_features), got {means.shape}{empty}")
-        expected = covariance_structure(self.covariance_type).shape(*means.shape)
-        if covariances.shape != expected:
-            raise ValueError(
-                f"{self.covariance_type} covariances of {means.shape[0]} components in {means.shape[1]} "
-                f"dimensions must have shape {expected}, got {covariances.shape}"
-            )
-        for name, values in (("means", means), ("covariances", covariances)):
-            if not np.isfinite(values).all():
-                raise ValueError(f"{name} contain NaN or inf")
-        if self.covariance_type in ("full", "tied"):
-            asymmetry = np.abs(covariances - covariances.swapaxes(-1, -2)).max()
-            if asymmetry > 1e-8 * np.abs(covariances).max():
-                raise ValueError(f"covariances must be symmetric; they differ from their transpose by {asymmetry:.3g}")
-        object.__setattr__(self, "means", means)
-        object.__setattr__(self, "covariances", covariances)
-
-    @cached_property
-    def factor(self) -> Factor:
-        """Cholesky factors and log determinants; raises `DegenerateComponent` where one is singular."""
-        return covariance_structure(self.covariance_type).factor(self.covariances, *self.means.shape)
-
-    @property
-    def dense_covariances(self) -> FloatArray:
-        """The covariances as an array of shape (M, d, d), whatever their type."""
-        return covariance_structure(self.covariance_type).dense(self.covariances, *self.means.shape)
-
-
-@dataclass(frozen=True, eq=False)
-class GaussianStatistics:
-    """Sums over rows of r, r (x - c) and r (x - c)(x - c)^T, for each component's reference c.
-
-    The reference is the mean that the component had in the E-step, so that nothing cancels when the data
-    are far from the origin; the sums add up over chunks that share it.
-
-    Attributes
-    ----------
-    reference : ndarray of shape (M, d)
-        The points c.
-    masses : ndarray of shape (M,)
-        Sums of the responsibilities.
-    first : ndarray of shape (M, d)
-        First moments about the reference.
-    second : ndarray of shape (M, d, d) or (M, d)
-        Second moments about the reference, or their diagonals.
-    """
-
-    reference: FloatArray = field(repr=False)
-    masses: FloatArray
-    first: FloatArray = field(repr=False)
-    second: FloatArray = field(repr=False)
-
-    def __add__(self, other: GaussianStatistics) -> GaussianStatistics:
-        if self.reference is not other.reference and not np.array_equal(self.reference, other.reference):
-            raise ValueError("statistics about different reference points do not add up")
-        return GaussianStatistics(
-            self.reference,
-            self.masses + other.masses,
-            self.first + other.first,
-            self.second + other.second,
-        )
 
 
 class Gaussian:
@@ -157,6 +65,7 @@ class Gaussian:
         self.covariance_type = covariance_type
         self.covariance_floor = covariance_floor
         self.prior = prior
+        self._free = covariance_type == "full" and covariance_floor is None and prior is None
 
     def check(self, x: FloatArray) -> None:
         """Refuse data whose squares leave the range of floating point.
@@ -188,12 +97,14 @@ class Gaussian:
                 "Rescale the column."
             )
 
-    def _check_fits(self, theta: GaussianParameters, dim: int) -> None:
-        """Raise if the parameters belong to another type or number of columns."""
+    def _check_fits(self, theta: GaussianParameters, dim: int) -> int:
+        """Return the number of components; raise if the parameters belong to another type or number of columns."""
         if theta.covariance_type != self.covariance_type:
             raise ValueError(f"the parameters are {theta.covariance_type!r}, the family is {self.covariance_type!r}")
-        if dim != theta.means.shape[1]:
-            raise ValueError(f"the data have {dim} columns, the parameters {theta.means.shape[1]}")
+        n_components, expected = theta.shape
+        if dim != expected:
+            raise ValueError(f"the data have {dim} columns, the parameters {expected}")
+        return n_components
 
     def log_prob(self, theta: GaussianParameters, x: FloatArray) -> FloatArray:
         """Return log densities.
@@ -289,14 +200,10 @@ class Gaussian:
         DegenerateComponent
             If a covariance is singular.
         """
-        self._check_fits(theta, rows.dim)
-        if len(weights) != len(theta.means):
+        n_components = self._check_fits(theta, rows.dim)
+        if len(weights) != n_components:
             return None
-        found = expectation(self.structure, theta, weights, rows)
-        if found is None:
-            return None
-        moments, log_likelihood = found
-        return GaussianStatistics(theta.means, *moments), log_likelihood
+        return expectation(self.structure, theta, weights, rows)
 
     def from_statistics(self, stats: GaussianStatistics) -> GaussianParameters:
         """Return the means and covariances that maximise Q (note, section 4, last display).
@@ -316,6 +223,8 @@ class Gaussian:
         DegenerateComponent
             If a component lost its data or its covariance is singular.
         """
+        if self._free and isinstance(stats, StandardStatistics):
+            return stats.maximum()
         masses = stats.masses
         divisors = masses
         if not min(masses.tolist()) > SMALLEST_MASS:

@@ -13,14 +13,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from emlib.models.components.covariance import diagonals
+from emlib.models.components.covariance import EPS
+from emlib.models.components.gaussian_values import (
+    GaussianStatistics,
+    StandardStatistics,
+    bordered,
+    halves,
+    moments_about,
+)
 
 if TYPE_CHECKING:
     from emlib._types import FloatArray, IntArray
     from emlib.frame import Frame
-    from emlib.models.components.gaussian import GaussianParameters
-
-    Moments = tuple[FloatArray, FloatArray, FloatArray]
+    from emlib.models.components.gaussian_values import GaussianParameters
 
 MOST = 3e5
 """The amplification of rounding errors up to which features are used; errors then stay below 1e-10."""
@@ -43,12 +48,13 @@ class Products:
         self.table = product_table(dim)
         self.n_features = len(self.table.entry)
         self.n_rows = self.n_features + dim // 2  # the first columns once more, so that shifts do not wrap
+        self.clear = _clear(frame)
         self._given = np.empty((n_components, dim, dim + 1))
         self._factor = np.zeros((n_components, dim + 1, dim + 1))
         self._factor[:, 0, 0] = 1.0
-        self._back = np.zeros((n_components, dim + 1, dim + 1))
-        self._back[:, 0, 0] = 1.0
-        self._back[:, 1:, 1:] = frame.root
+        self._signs = np.concatenate([[1.0], -np.ones(dim)])
+        self._scales = np.empty((n_components, dim + 1))
+        self._bordered = bordered(n_components, dim + 1)
 
     def fill(self, features: FloatArray, deviations: FloatArray) -> None:
         """Write the features of a chunk.
@@ -69,11 +75,44 @@ class Products:
             np.multiply(columns[:n], features[first + shift : first + shift + n], out=features[at : at + n])
             at += n
 
-    def coefficients(self, theta: GaussianParameters) -> tuple[FloatArray, float]:
-        """Return minus half the squared distances to the means, as coefficients of the features.
+    def coefficients(self, theta: GaussianParameters, weights: FloatArray) -> tuple[FloatArray, float] | None:
+        """Return log joint densities as coefficients of the features.
 
-        With one column more, ``[[1, 0], [nu, L]]`` is the Cholesky factor of a component in z, mean and all; its
-        inverse K gives ``|L^-1 (z - nu)|^2`` as the quadratic form of ``K'K`` in (1, z), less the constant 1.
+        With one column more, ``F = [[1, 0], [nu, L]]`` is the Cholesky factor of a component in z, mean and all; its
+        inverse K gives ``|L^-1 (z - nu)|^2`` as the quadratic form of ``K'K`` in (1, z), less the constant 1: half of
+        it is added to what was subtracted.
+
+        Parameters
+        ----------
+        theta : GaussianParameters
+            Parameters of M components.
+        weights : ndarray of shape (M,)
+            Mixing weights.
+
+        Returns
+        -------
+        coefficients : ndarray of shape (M, n_features)
+            To be multiplied with the features.
+        highest : float
+            The log of the highest peak of any component, which was subtracted.
+        None
+            In place of the two where rounding errors of the features would be multiplied by more than MOST.
+        """
+        known = self._known(theta)
+        factor, inverse = self._factors(theta) if known is None else known
+        if known is None and not self._amplification(factor, inverse) <= MOST:
+            return None
+        form = inverse.swapaxes(1, 2) @ inverse
+        coefficients = form.reshape(len(form), -1).take(self.table.entry, axis=1)
+        coefficients *= self.table.multiplicity
+        scales = self._scales
+        np.copyto(scales, factor.diagonal(0, 1, 2))
+        scales[:, 0] = weights  # in place of 1
+        peaks = np.dot(np.log(scales, out=scales), self._signs)  # quicker than a sum
+        return coefficients, raise_to_peaks(coefficients, peaks) + 0.5 - self.frame.log_volume
+
+    def amplification(self, theta: GaussianParameters) -> float:
+        """Return a bound on what a rounding error of the features is multiplied by.
 
         Parameters
         ----------
@@ -82,28 +121,36 @@ class Products:
 
         Returns
         -------
-        coefficients : ndarray of shape (M, n_features)
-            To be multiplied with the features.
-        amplification : float
-            Bound on what a rounding error of the features is multiplied by.
+        float
+            The bound.
         """
+        return self._amplification(*self._factors(theta))
+
+    def _amplification(self, factor: FloatArray, inverse: FloatArray) -> float:
+        sizes = np.einsum("mij,mij->m", factor, factor) * np.einsum("mij,mij->m", inverse, inverse)
+        return float(sizes.max()) / (self.dim + 1)
+
+    def _known(self, theta: GaussianParameters) -> tuple[FloatArray, FloatArray] | None:
+        """Return F and K where an M-step found them in this frame."""
+        if theta.standard is None:
+            return None
+        frame = self.frame
+        center, root, pair = theta.standard
+        if center is frame.center or (np.array_equal(center, frame.center) and np.array_equal(root, frame.root)):
+            return halves(pair)
+        return None
+
+    def _factors(self, theta: GaussianParameters) -> tuple[FloatArray, FloatArray]:
+        """Return F and K of any parameters."""
         given, factor = self._given, self._factor
         np.subtract(theta.means, self.frame.center, out=given[:, :, 0])
         given[:, :, 1:] = theta.factor.roots
         np.matmul(self.frame.whitener, given, out=factor[:, 1:])
-        inverse = np.linalg.inv(factor)
-        amplification = np.vdot(factor, factor) * np.vdot(inverse, inverse)
-        if amplification > MOST:  # the sums over components are a bound that is quick to have; look closer
-            sizes = np.einsum("mij,mij->m", factor, factor) * np.einsum("mij,mij->m", inverse, inverse)
-            amplification = sizes.max() / (self.dim + 1)
-        half = inverse[:, 1:]
-        form = half.swapaxes(1, 2) @ half
-        coefficients = form.reshape(len(form), -1).take(self.table.entry, axis=1)
-        coefficients *= self.table.multiplicity
-        return coefficients, float(amplification)
+        inverse: FloatArray = np.linalg.inv(factor).astype(np.float64, copy=False)
+        return factor, inverse
 
-    def moments(self, sums: FloatArray, theta: GaussianParameters) -> Moments | None:
-        """Return the masses, and the first and second moments about the means, in the units of the data.
+    def statistics(self, sums: FloatArray, theta: GaussianParameters) -> GaussianStatistics | None:
+        """Return the statistics of which these are the sums.
 
         Parameters
         ----------
@@ -114,29 +161,62 @@ class Products:
 
         Returns
         -------
-        masses : ndarray of shape (M,)
-            Sums of the responsibilities.
-        first : ndarray of shape (M, d)
-            First moments.
-        second : ndarray of shape (M, d, d)
-            Second moments.
-        None
-            In place of the three where a component has become so small that its covariance is lost in rounding.
+        GaussianStatistics or None
+            None where a component has become so small that its covariance is lost in rounding.
         """
         raw = sums.take(self.table.feature, axis=1)
+        width = self.dim + 1
+        mean = np.divide(raw, raw[:, :1, :1], out=self._bordered[:, :width, :width])
         try:
-            root: FloatArray = np.linalg.cholesky(raw).astype(np.float64, copy=False)
+            pair: FloatArray = np.linalg.cholesky(self._bordered).astype(np.float64, copy=False)
         except np.linalg.LinAlgError:
             return None
-        pivots = diagonals(root)
-        least = np.minimum.reduce(pivots, axis=None)
-        fine = np.vdot(root, root) <= MOST * least * least  # the sum of all squares is a bound that is quick to have
-        if not (fine or (diagonals(raw) <= MOST * pivots * pivots).all()):
+        # Twice the product of two norms is at most the sum of their squares: one sum, of all components at once.
+        both = pair[:, :, :width]
+        size = np.vdot(both, both)
+        if self.clear and (size * size <= 4 * MOST or self._amplification(*halves(pair)) <= MOST):
+            return StandardStatistics(theta, self.frame, raw, pair)
+        if not (mean.diagonal(0, 1, 2) <= MOST * halves(pair)[0].diagonal(0, 1, 2) ** 2).all():
             return None
-        back = self._back  # maps (1, z) to (1, x - mean)
-        np.subtract(self.frame.center, theta.means, out=back[:, 1:, 0])
-        moments = back @ raw @ back.swapaxes(1, 2)
-        return sums[:, 0], moments[:, 1:, 0], moments[:, 1:, 1:]
+        moments = moments_about(raw, self.frame, theta.means)
+        return GaussianStatistics(theta.means, raw[:, 0, 0], moments[:, 1:, 0], moments[:, 1:, 1:])
+
+
+def _clear(frame: Frame) -> bool:
+    """Whether no covariance that is not amplified by more than MOST in z can be refused by an M-step.
+
+    With |F| |K| below A = ((d + 1) MOST)^(1/2), and 1 / L_jj an entry of K, L_jj is at least |F| / A. Back in x the
+    pivot of a correlation matrix is then at least that of the frame over A^2, and a standard deviation at least
+    root_jj L_jj. Here they are compared, once, with what an M-step refuses as singular, and as below the resolution
+    of the data.
+    """
+    dim = len(frame.center)
+    pivots = np.diagonal(frame.root)
+    correlated = pivots**2 / np.einsum("ij,ij->i", frame.root, frame.root)
+    largest = (dim + 1) * MOST
+    resolution = 8 * EPS * largest**0.5 * np.abs(frame.center)
+    return bool((correlated > 16 * dim * EPS * largest).all() and (pivots > resolution).all())
+
+
+def raise_to_peaks(coefficients: FloatArray, peaks: FloatArray) -> float:
+    """Add to each component's constant the log of its peak, relative to the highest of all.
+
+    Parameters
+    ----------
+    coefficients : ndarray of shape (M, n_features)
+        Those of minus half the squared distances; changed.
+    peaks : ndarray of shape (M,)
+        Logs of the peaks; changed.
+
+    Returns
+    -------
+    float
+        The highest.
+    """
+    highest: float = max(peaks.tolist())  # for a few numbers a list is quicker than a reduction of NumPy
+    peaks -= highest
+    coefficients[:, 0] += peaks
+    return highest
 
 
 class ProductTable(NamedTuple):
@@ -216,8 +296,38 @@ class Squares:
         columns = np.divide(deviations, self.frame.units[:, None], out=features[self.dim + 1 :])
         np.multiply(columns, columns, out=features[1 : self.dim + 1])
 
-    def coefficients(self, theta: GaussianParameters) -> tuple[FloatArray, float]:
-        """Return minus half the squared distances to the means, as coefficients of the features.
+    def coefficients(self, theta: GaussianParameters, weights: FloatArray) -> tuple[FloatArray, float] | None:
+        """Return log joint densities as coefficients of the features.
+
+        Parameters
+        ----------
+        theta : GaussianParameters
+            Parameters of M components.
+        weights : ndarray of shape (M,)
+            Mixing weights.
+
+        Returns
+        -------
+        coefficients : ndarray of shape (M, n_features)
+            To be multiplied with the features.
+        highest : float
+            The log of the highest peak of any component, which was subtracted.
+        None
+            In place of the two where rounding errors of the features would be multiplied by more than MOST.
+        """
+        if not self.amplification(theta) <= MOST:
+            return None
+        dim = self.dim
+        means, precisions = self._standard(theta)
+        coefficients = np.empty((len(means), self.n_features))
+        coefficients[:, 1 : dim + 1] = -0.5 * precisions
+        coefficients[:, dim + 1 :] = precisions * means
+        coefficients[:, 0] = -0.5 * np.einsum("md,md->m", means, coefficients[:, dim + 1 :])
+        peaks = np.log(weights) - 0.5 * theta.factor.log_det
+        return coefficients, raise_to_peaks(coefficients, peaks)
+
+    def amplification(self, theta: GaussianParameters) -> float:
+        """Return a bound on what a rounding error of the features is multiplied by.
 
         Parameters
         ----------
@@ -226,22 +336,18 @@ class Squares:
 
         Returns
         -------
-        coefficients : ndarray of shape (M, n_features)
-            To be multiplied with the features.
-        amplification : float
-            Bound on what a rounding error of the features is multiplied by.
+        float
+            The bound.
         """
-        dim, frame = self.dim, self.frame
-        means = (theta.means - frame.center) / frame.units
-        precisions = (frame.units / theta.factor.roots) ** 2
-        coefficients = np.empty((len(means), self.n_features))
-        coefficients[:, 1 : dim + 1] = -0.5 * precisions
-        coefficients[:, dim + 1 :] = precisions * means
-        coefficients[:, 0] = -0.5 * np.einsum("md,md->m", means, coefficients[:, dim + 1 :])
-        return coefficients, float((precisions * (1 + means**2)).max())
+        means, precisions = self._standard(theta)
+        return float((precisions * (1 + means**2)).max())
 
-    def moments(self, sums: FloatArray, theta: GaussianParameters) -> Moments | None:
-        """Return the masses, and the first and second moments about the means, in the units of the data.
+    def _standard(self, theta: GaussianParameters) -> tuple[FloatArray, FloatArray]:
+        """Return means and inverse variances in z."""
+        return (theta.means - self.frame.center) / self.frame.units, (self.frame.units / theta.factor.roots) ** 2
+
+    def statistics(self, sums: FloatArray, theta: GaussianParameters) -> GaussianStatistics | None:
+        """Return the statistics of which these are the sums, in the units of the data.
 
         Parameters
         ----------
@@ -252,14 +358,8 @@ class Squares:
 
         Returns
         -------
-        masses : ndarray of shape (M,)
-            Sums of the responsibilities.
-        first : ndarray of shape (M, d)
-            First moments.
-        second : ndarray of shape (M, d)
-            Diagonals of the second moments.
-        None
-            In place of the three where a component has become so small that its variances are lost in rounding.
+        GaussianStatistics or None
+            None where a component has become so small that its variances are lost in rounding.
         """
         dim, frame = self.dim, self.frame
         masses, squares, columns = sums[:, :1], sums[:, 1 : dim + 1], sums[:, dim + 1 :]
@@ -268,4 +368,4 @@ class Squares:
         means = (theta.means - frame.center) / frame.units
         first = columns - masses * means
         second = squares - means * (columns + first)
-        return masses[:, 0], first * frame.units, second * frame.units**2
+        return GaussianStatistics(theta.means, masses[:, 0], first * frame.units, second * frame.units**2)

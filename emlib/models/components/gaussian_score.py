@@ -17,7 +17,7 @@ from emlib.metric import Diagonal, Stacked
 
 if TYPE_CHECKING:
     from emlib._types import FloatArray, IntArray
-    from emlib.models.components.gaussian import GaussianParameters, GaussianStatistics
+    from emlib.models.components.gaussian_values import GaussianParameters, GaussianStatistics
     from emlib.priors import InverseWishart
 
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emlib.models.components.covariance import STRUCTURES, Factor
-from emlib.models.components.gaussian import Gaussian, GaussianParameters, GaussianStatistics
+from emlib.models.components.gaussian import Gaussian
+from emlib.models.components.gaussian_values import GaussianParameters, GaussianStatistics
 from emlib.models.components.values import check_columns, frozen
 
 if TYPE_CHECKING:

@@ -50,10 +50,10 @@ def trusted(kind: type[Value], **fields: Any) -> Value:
         The value.
     """
     value = object.__new__(kind)
-    for name, content in fields.items():
+    for content in fields.values():
         if isinstance(content, np.ndarray):
             content.setflags(write=False)
-        object.__setattr__(value, name, content)
+    vars(value).update(fields)
     return value
 
 

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from benchmarks.accuracy import cases, emlib_step, errors, form, reference_step, scikit_learn_step
 from emlib import Gaussian, GaussianParameters, Mixture, MixtureParameters, em
-from emlib.models.components import gaussian_engine
+from emlib.models.components import gaussian_engine, gaussian_features
 from emlib.models.components.gaussian_features import Products, product_table
 from tests import invariants
 from tests.problems import GAUSSIAN_TYPES, Array, Problem, make_problem
@@ -23,7 +23,7 @@ GAUSSIANS = tuple(f"gaussian-{name}" for name in GAUSSIAN_TYPES)
 @pytest.fixture
 def whitening(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trust no features, so that every E-step whitens."""
-    monkeypatch.setattr(gaussian_engine, "MOST", -1.0)
+    monkeypatch.setattr(gaussian_features, "MOST", -1.0)
 
 
 def general(problem: Problem) -> tuple[Any, float]:
@@ -101,8 +101,7 @@ def test_the_forms_are_chosen_by_conditioning() -> None:
 
 def test_features_alone_would_lose_the_ill_conditioned(monkeypatch: pytest.MonkeyPatch) -> None:
     """The negative control of the two tests above: without the guard the errors are beyond what they allow."""
-    monkeypatch.setattr(gaussian_engine, "MOST", np.inf)
-    monkeypatch.setattr("emlib.models.components.gaussian_features.MOST", np.inf)
+    monkeypatch.setattr(gaussian_features, "MOST", np.inf)
     [case] = [case for case in cases(n=100) if (case.name, case.size) == ("separation", 1e4)]
     assert errors(emlib_step(case.x, case.start), reference_step(case.x, case.start))[1] > 1e-9
 
@@ -135,11 +134,11 @@ def test_features_are_all_products_once(dim: int) -> None:
     problem.model.e_step(problem.start, rows)
     work = rows.memo["work"]
     assert isinstance(work.features, Products)
-    [(phi, _)] = work.kept
+    [chunk] = work.kept
     z = (problem.x - work.features.frame.center) @ work.features.frame.whitener.T
     homogeneous = np.column_stack([np.ones(len(z)), z])
     products = homogeneous[:, :, None] * homogeneous[:, None, :]
-    assert_allclose(phi.T, products.reshape(len(z), -1)[:, entry], rtol=1e-12, atol=1e-12)
+    assert_allclose(chunk.phi.T, products.reshape(len(z), -1)[:, entry], rtol=1e-12, atol=1e-12)
 
 
 def far_clusters(gap: float) -> tuple[Array, MixtureParameters[GaussianParameters]]:
@@ -258,7 +257,7 @@ def test_the_chunks_of_little_data_have_no_small_rest(monkeypatch: pytest.Monkey
     model = Mixture(Gaussian())
     rows = model.prepare(x)
     model.e_step(model.from_responsibilities(x, np.ones((3001, 1))), rows)
-    sizes = [phi.shape[1] for phi, _ in rows.memo["work"].kept]
+    sizes = [chunk.phi.shape[1] for chunk in rows.memo["work"].kept]
     assert len(sizes) > 2
     assert max(sizes) - min(sizes) < 8 * len(sizes)
 

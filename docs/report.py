@@ -79,7 +79,7 @@ def equations(text: str) -> str:
 
 
 def links(text: str) -> str:
-    """Point links between notebooks at the report's chapters, equations and cells, and those to pictures at its copies."""
+    """Point links between notebooks at chapters, equations and cells here, and those to pictures at the copies."""
 
     def inside(match: re.Match[str]) -> str:
         number, anchor = match["number"], match["anchor"]

@@ -12,6 +12,7 @@ import json
 import re
 import shutil
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +38,30 @@ OPTIONS = ("--wrap=none", "--columns=10000", "--fail-if-warnings")
 DISPLAYED = re.compile(r"(?m)^(?P<margin>[ \t>]*)\$\$(?P<body>.+?)\$\$", re.DOTALL)
 TAG = re.compile(r"\\tag\{([^}]*)\}")
 ANCHOR = re.compile(r'(?m)^[ \t>]*<a id="[^"]*"></a>[ \t>]*\n')
+SHOWN = re.compile(r"(?m)^(?P<lead>(?:.+\n)+)\n!\[(?P<alt>[^\]]*)\]\(\.\./figures/(?P<name>[\w-]+)\.png\)$")
 LINK = re.compile(r"\]\((?:(?P<number>\d\d)_\w+\.ipynb)?(?P<anchor>#[\w.-]+)?\)")
 SAVED = re.compile(r"""figures\.save\(\s*\w+,\s*["']([\w-]+)["']""")
 
 # What pandoc writes and Typst calls otherwise, or spaces otherwise than TeX.
+MATH = re.compile(r"\$[^$\n]+\$")
 CIRCLED = re.compile(r"\b(times|plus|minus|dot)\.circle\b")
-SCALED = re.compile(r"#scale\(x: (\d+%), y: \1\)\[(\\?.|[\w.]+)\]")  # TeX's \big and its kin, as text in pandoc's
-THIN_BACK = "#h(-1em)"  # TeX's \!
+OPERATOR = re.compile(r'(?<!upright\()"(\w+)"')  # \operatorname, which pandoc makes a word, with a space after it
+BARS = re.compile(r"\\\| ([^$|()\n]+?) \\\|")  # |x|, whose bars Typst would space like those of a condition
+NORMS = re.compile(r"parallel ((?:(?!parallel)[^\\])+) parallel")  # and \|x\|
+SCALED = re.compile(r"#scale\(x: (\d)(\d)(0%), y: \1\2\3\)\[(\\?.|[\w.]+)\]")  # \big and its kin
+SPACES = {"#h(0em)": "#h(0.2778em)", "#h(-1em)": "#h(-0.1667em)"}  # \; and \!
+
+# A paragraph before a displayed formula, which are not to be parted by the end of a page.
+LEAD = re.compile(r"(?m)^((?:\w|\\|\$(?! )|#strong|#emph|#link).*)\n\n(?=\$ |#metadata\(none\) <eq-)")
+WHOLE = 16  # lines of code that a page does not part
+
+# Columns of tables with long sentences, by their number and the first heading; Typst would make all alike.
+COLUMNS = re.compile(r"columns: (\d)(?=,\n *align: .*\n *table\.header\(\[(\w+)\])")
+WIDTHS = {
+    ("3", "claim"): "(auto, 1.3fr, 1fr)",
+    ("4", "notebook"): "(auto, 1.5fr, auto, 1fr)",
+    ("5", "claim"): "(auto, 1fr, auto, 18%, auto)",
+}
 
 
 def raw(text: str, margin: str = "") -> str:
@@ -90,9 +108,19 @@ def links(text: str) -> str:
     return LINK.sub(inside, text).replace("](../figures/", "](figures/")
 
 
+def pictures(text: str) -> str:
+    """Show the vector files of the pictures in prose, each with its text and the paragraph that announces it."""
+
+    def plate(match: re.Match[str]) -> str:
+        alt = json.dumps(match["alt"], ensure_ascii=False)
+        return raw("#together[") + match["lead"] + raw(f'#plate("{match["name"]}.svg", {alt})\n]')
+
+    return SHOWN.sub(plate, text)
+
+
 def prose(text: str, chapter: str) -> str:
     """Return the Markdown of a cell for the report; the first heading names the chapter."""
-    text = links(equations(text))
+    text = links(pictures(equations(text)))
     return re.sub(r"\A# (.+)$", rf"# {int(chapter)} \1 {{#chapter-{chapter}}}", text, count=1, flags=re.MULTILINE)
 
 
@@ -135,7 +163,7 @@ def picture(source: str, figures: dict[str, Any]) -> str:
 
 
 def is_plumbing(source: str) -> bool:
-    """Tell whether a cell does nothing but import, set the style of figures and name constants."""
+    """Tell whether code does nothing but import, set the style of figures and name constants."""
     return all(
         isinstance(node, ast.Import | ast.ImportFrom)
         or ast.unparse(node) == "figures.style()"
@@ -144,26 +172,81 @@ def is_plumbing(source: str) -> bool:
     )
 
 
-def code(source: str, chapter: str, count: int) -> str:
-    """Return a code cell with its number, to which the ledger links."""
-    block = fenced(source, "python")
-    if is_plumbing(source):
-        block = raw("#plumbing[") + block + raw("]")
-    return raw(f"#cell-number({count}) <cell-{chapter}-{count}>") + block
+def parts(source: str) -> list[tuple[bool, str]]:
+    """Cut code where a page may end, and tell which parts stand apart from the one above.
+
+    It is cut at the blank lines between statements, and between two statements where a part would grow too long.
+    """
+    body = ast.parse(source).body
+    lengths = {node.lineno: (node.end_lineno or node.lineno) - node.lineno + 1 for node in body}
+    inside = {line for first, length in lengths.items() for line in range(first + 1, first + length)}
+    pieces: list[tuple[bool, list[str]]] = []
+    apart = True
+    for number, line in enumerate(source.splitlines(), start=1):
+        if number not in inside and not line.strip():
+            apart = True
+            continue
+        if number not in inside and (apart or len(pieces[-1][1]) + lengths.get(number, 1) > WHOLE):
+            pieces.append((apart, []))
+            apart = False
+        pieces[-1][1].append(line)
+    return [(apart, "\n".join(lines)) for apart, lines in pieces]
+
+
+def code(source: str, chapter: str, count: int, *, shows: bool = False) -> str:
+    """Return a code cell with its number, to which the ledger links; if it shows something, its end stays with that."""
+    pieces = parts(source)
+    blocks = []
+    for place, (apart, piece) in enumerate(pieces):
+        first, last = place == 0, place == len(pieces) - 1
+        whole = piece.count("\n") < WHOLE
+        traits = {
+            "small": is_plumbing(source) or (not whole and is_plumbing(piece)),
+            "first": first,
+            "last": last,
+            "apart": apart,
+            "whole": whole,
+            "sticky": whole and (shows if last else first and piece.count("\n") < 3),
+        }
+        given = "".join(f", {name}: true" for name, holds in traits.items() if holds)
+        label = f" <cell-{chapter}-{count}>" if first else ""
+        blocks.append(raw(f"#code-part({count}{given})[") + fenced(piece, "python") + raw(f"]{label}"))
+    return "".join(blocks)
+
+
+def outputs(cell: dict[str, Any], figures: dict[str, Any]) -> list[str]:
+    """Return what a code cell shows; each piece stays on the page of the next, unless that is a tall picture."""
+    shown = [output(cell, stored, figures) for stored in cell["outputs"]]
+    kept = [one if is_picture(following) else with_next(one) for one, following in pairwise(shown)]
+    return kept + shown[-1:]
+
+
+def is_picture(piece: str) -> bool:
+    """Tell whether an output is a picture."""
+    return "#picture(" in piece
+
+
+def with_next(piece: str) -> str:
+    """Return a piece that no end of a page parts from the next."""
+    return raw("#with-next[") + piece + raw("]")
 
 
 def chapter(path: Path, figures: dict[str, Any]) -> str:
     """Return one notebook as Markdown."""
-    notebook = json.loads(path.read_text(encoding="utf-8"))
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     pieces = [BREAK]
-    for cell in notebook["cells"]:
+    for cell in cells:
         text = joined(cell["source"])
         if cell["cell_type"] == "markdown":
             pieces.append(prose(text, path.stem[:2]))
             continue
-        pieces.append(code(text, path.stem[:2], cell["execution_count"]))
-        pieces += [output(cell, stored, figures) for stored in cell["outputs"]]
-    return "\n\n".join(pieces)
+        shown = outputs(cell, figures)
+        shows = bool(shown) and not is_picture(shown[0])
+        pieces += [code(text, path.stem[:2], cell["execution_count"], shows=shows), *shown]
+    *before, closing = pieces
+    if cells[-2].get("outputs"):
+        before[-1] = with_next(before[-1])  # so that a page does not hold the last line alone
+    return "\n\n".join([*before, raw("#together[") + closing + raw("]")])
 
 
 def appendix(report: Report) -> str:
@@ -174,14 +257,14 @@ def appendix(report: Report) -> str:
         "# The ledger {#chapter-ledger}",
         "",
         f"Every claim, its verdict on the print, how far it was shown and where: {totals}.",
-        raw("#show table: set text(size: 6.5pt)"),
+        raw("#show table: set text(size: 7pt)"),
         "| claim | statement | print | shown for | chapter, cell |",
         "|---|---|---|---|---|",
     ]
     for row in report.rows:
         place = report.places.get(row.id)
         where = f"[{place.notebook[:2]}, {place.cell}](#cell-{place.notebook[:2]}-{place.cell})" if place else ""
-        scope = place.scope() if place else "not shown"
+        scope = re.sub(" (>?=) ", "\u00a0\\1\u00a0", place.scope()) if place else "not shown"  # not parted by a line
         lines.append(f"| {row.id} | {row.statement} | {row.verdict} | {scope} | {where} |")
     return "\n".join(lines)
 
@@ -210,26 +293,44 @@ def abstract(report: Report) -> str:
     )
 
 
+def formula(match: re.Match[str]) -> str:
+    """Return a formula as TeX would have set it."""
+    text = OPERATOR.sub(r'op("\1")', CIRCLED.sub(r"\1.o", match[0]))
+    text = NORMS.sub(r"norm(\1)", BARS.sub(r"lr(| \1 |)", text))
+    for written, meant in SPACES.items():
+        text = text.replace(written, meant)
+    return text
+
+
 def typeset(body: str, report: Report) -> str:
     """Return the source for Typst: the template, and the body as pandoc wrote it."""
     template = TEMPLATE.read_text(encoding="utf-8")
     head = template.replace("VERSION", emlib.__version__).replace("ABSTRACT", abstract(report))
-    body = SCALED.sub(r"#math.lr(size: \1, $\2$)", CIRCLED.sub(r"\1.o", body))
+    body = SCALED.sub(r"#math.lr(size: \1.\2em, $\4$)", MATH.sub(formula, body))
+    body = LEAD.sub(r"#with-next[\1]\n\n", body)
     body = body.replace("align(center)[#table(", "align(left)[#table(")
-    return head + body.replace(THIN_BACK, "#h(-0.1667em)")
+    body = COLUMNS.sub(lambda match: f"columns: {WIDTHS.get((match[1], match[2]), match[1])}", body)
+    return head + body
+
+
+def source(folder: Path) -> Path:
+    """Put all that Typst needs into a folder and return the file to set."""
+    report = read(NOTEBOOKS)
+    body = pypandoc.convert_text(markdown(report), "typst", format=MARKDOWN, extra_args=OPTIONS)
+    shutil.copytree(FIGURES, folder / "figures")
+    # Typst prints the title of the book twice for an incollection.
+    references = REFERENCES.read_text(encoding="utf-8").replace("@incollection{", "@inbook{")
+    (folder / REFERENCES.name).write_text(references, encoding="utf-8")
+    file = folder / "report.typ"
+    file.write_text(typeset(body, report), encoding="utf-8")
+    return file
 
 
 def write(target: Path) -> None:
     """Set the report."""
-    report = read(NOTEBOOKS)
-    body = pypandoc.convert_text(markdown(report), "typst", format=MARKDOWN, extra_args=OPTIONS)
     with tempfile.TemporaryDirectory() as folder:
-        shutil.copytree(FIGURES, Path(folder) / "figures")
-        shutil.copy(REFERENCES, folder)
-        source = Path(folder) / "report.typ"
-        source.write_text(typeset(body, report), encoding="utf-8")
         target.parent.mkdir(parents=True, exist_ok=True)
-        typst.compile(source, output=target, root=folder, ignore_system_fonts=True)
+        typst.compile(source(Path(folder)), output=target, root=folder, ignore_system_fonts=True)
 
 
 def main() -> None:

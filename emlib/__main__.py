@@ -42,7 +42,16 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="COMMAND --help says what it takes")
     parsed = parser.parse_args(arguments)
     module, _ = COMMANDS[parsed.command]
-    return cast(int, importlib.import_module(module).main(parsed.rest))
+    try:
+        return cast(int, importlib.import_module(module).main(parsed.rest))
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "emlib":
+            raise
+        print(
+            f"problem: {parsed.command} needs the package {error.name!r}, which is not installed; "
+            "`pip install '.[notebooks]'` where emlib was cloned installs what the commands need"
+        )
+        return 1
 
 
 if __name__ == "__main__":

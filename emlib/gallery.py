@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> int:
     Returns
     -------
     int
-        0 when every figure is as the manifest says, or was redrawn and fits its page; 1 otherwise.
+        0 when every figure is as the manifest says, or was redrawn and can be read; 1 otherwise.
 
     Raises
     ------
@@ -47,13 +47,15 @@ def main(arguments: list[str]) -> int:
         return 1
     for figure in written:
         print(f"drawn: {parsed.out / figure.path.stem}.{{{layout.extension},tex,typ,md}}")
-    cut = [figure for figure in written if not figure.fits]
-    for figure in cut:
+    faulty = [figure for figure in written if figure.faults]
+    for figure in faulty:
+        more = f" and {len(figure.faults) - 1} more" if len(figure.faults) > 1 else ""
         print(
-            f"problem: {figure.path.stem}: at {figure.width:.3g} inches something drawn with letters of "
-            f"{layout.font_size:g} pt reaches beyond the edge; {figure.natural:.2g} pt keeps the notebook's proportions"
+            f"problem: {figure.path.stem}: {figure.width:.3g} inches are too narrow for letters of "
+            f"{layout.font_size:g} pt: {figure.faults[0]}{more}; "
+            f"{figure.natural:.2g} pt keeps the notebook's proportions"
         )
-    return 1 if cut else 0
+    return 1 if faulty else 0
 
 
 def record_sources(folder: Path) -> None:

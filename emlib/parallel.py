@@ -20,7 +20,7 @@ from emlib.rows import Rows, as_rows
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from emlib._types import FloatArray, IntArray
+    from emlib._types import FloatArray
     from emlib.em import EMModel
     from emlib.metric import Metric
 
@@ -128,6 +128,7 @@ class Parallel(Generic[Theta, Stats]):
     def __exit__(self, *error: object) -> None:
         pool, self._pool = self._pool, None
         pool.__exit__(*error)
+        _kept.clear()  # of what ran in this process
 
     def prepare(self, data: Any, sample_weight: ArrayLike | None = None) -> Parts:
         """Check data and weights, and cut them.
@@ -185,17 +186,32 @@ class Parallel(Generic[Theta, Stats]):
             )
         if len(data.bounds) == 1:  # not worth sending
             return self.model.e_step(theta, data.rows)
-        from joblib import delayed, effective_n_jobs
+        from joblib import effective_n_jobs
 
         n_jobs = min(effective_n_jobs(self.n_jobs), len(data.bounds))
         shares = [data.bounds[k::n_jobs] for k in range(n_jobs)]
-        rows = data.rows
-        work = delayed(_e_steps)
-        found = self._pool(
-            work(self.model, theta, data.token, rows.x, rows.weights, rows.numbers, share) for share in shares
-        )
+        found = self._ask(theta, data, shares)
         in_order = [found[k % n_jobs][k // n_jobs] for k in range(len(data.bounds))]
         return reduce(add, [stats for stats, _ in in_order]), float(sum(value for _, value in in_order))
+
+    def _ask(self, theta: Theta, data: Parts, shares: list[Bounds]) -> list[list[tuple[Stats, float]]]:
+        """Return what the workers find in their shares of the parts.
+
+        They are asked through the executor of joblib's pool: the pool itself looks for results every 10 ms, which is
+        longer than many an E-step. Where a worker has not seen the rows, the pool sends them, large arrays as files.
+        """
+        given = self.model, theta, data.token
+        executor = getattr(self._pool._backend, "_workers", None)  # none if all is to run in this process
+        if executor is not None:
+            futures = [executor.submit(_e_steps, *given, share) for share in shares]
+            found = [future.result() for future in futures]
+            if None not in found:
+                return found
+        from joblib import delayed
+
+        rows = data.rows.x, data.rows.weights, data.rows.numbers
+        sent: list[list[tuple[Stats, float]]] = self._pool(delayed(_e_steps)(*given, share, rows) for share in shares)
+        return sent
 
     def m_step(self, stats: Stats) -> Theta:
         """Return the model's M-step.
@@ -346,28 +362,26 @@ class Parallel(Generic[Theta, Stats]):
         return row
 
 
-_kept: dict[str, dict[tuple[int, int], Rows]] = {}
-"""In a worker: the parts it has seen of the one run it works for, with what E-steps keep beside them."""
+_kept: dict[str, tuple[Rows, dict[tuple[int, int], Rows]]] = {}
+"""In a worker: the rows of the one run it works for, and the parts it has seen, with what E-steps keep beside them."""
 
 
 def _e_steps(
-    model: Any,
-    theta: Any,
-    token: str,
-    x: FloatArray,
-    weights: FloatArray | None,
-    numbers: IntArray | range | None,
-    bounds: Bounds,
-) -> list[tuple[Any, float]]:
-    """Return the E-step of each of some parts; runs in a worker."""
+    model: Any, theta: Any, token: str, bounds: Bounds, rows: tuple[Any, ...] | None = None
+) -> list[tuple[Any, float]] | None:
+    """Return the E-step of each of some parts; runs in a worker. None if it has not been given the rows yet."""
     if token not in _kept:
+        if rows is None:
+            return None
         _kept.clear()
-        _kept[token] = {}
-    parts = _kept[token]
-    found = []
+        _kept[token] = Rows(*rows), {}
+    whole, parts = _kept[token]
     for start, stop in bounds:
         if (start, stop) not in parts:
-            stood = range(start, stop) if numbers is None else numbers[start:stop]
-            parts[start, stop] = Rows(x[start:stop], None if weights is None else weights[start:stop], stood)
-        found.append(model.e_step(theta, parts[start, stop]))
-    return found
+            weights, numbers = whole.weights, whole.numbers
+            parts[start, stop] = Rows(
+                whole.x[start:stop],
+                None if weights is None else weights[start:stop],
+                range(start, stop) if numbers is None else numbers[start:stop],
+            )
+    return [model.e_step(theta, parts[part]) for part in bounds]

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from emlib import figures
+from emlib.narrow import faults, in_rows, make_room
 from emlib.provenance import code_cells, sources
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ __all__ = ["FORMATS", "Layout", "Redrawn", "inches", "redraw", "snippets"]
 TICKS: tuple[Literal["major"], Literal["minor"]] = ("major", "minor")
 FORMATS = ("pdf", "svg", "png")
 UNITS = {"in": 1.0, "cm": 1 / 2.54, "mm": 1 / 25.4, "pt": 1 / 72.27}
+LARGE = 1.2  # letters grown this much against the width need another arrangement
 LENGTH = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(in|cm|mm|pt)")
 
 
@@ -64,7 +66,8 @@ class Layout:
     Attributes
     ----------
     width : float or None
-        In inches; the height follows. None keeps the size of the notebook.
+        In inches; the height follows, and more than in proportion where letters need the room. None keeps the size
+        of the notebook.
     font_size : float
         In points, of what the notebooks draw in nine points; smaller and larger letters keep their proportion to it.
     extension : str
@@ -75,19 +78,26 @@ class Layout:
     font_size: float = figures.FONT_SIZE
     extension: str = "pdf"
 
-    def apply(self, fig: Figure) -> None:
-        """Give a figure its size and letters.
+    def apply(self, fig: Figure) -> bool:
+        """Give a figure its size and letters, and another arrangement where they need it.
 
         Parameters
         ----------
         fig : matplotlib.figure.Figure
             Changed in place.
+
+        Returns
+        -------
+        bool
+            Whether panels that stood side by side now stand below each other.
         """
-        if self.width is not None:
-            width, height = fig.get_size_inches()
-            fig.set_size_inches(self.width, height * self.width / width)
-        if self.font_size != figures.FONT_SIZE:
-            _scale_letters(fig, self.font_size / figures.FONT_SIZE)
+        width, height = fig.get_size_inches()
+        scale = 1.0 if self.width is None else self.width / width
+        letters = self.font_size / figures.FONT_SIZE
+        fig.set_size_inches(width * scale, height * scale)
+        if letters != 1:
+            _scale_letters(fig, letters)
+        return letters / scale > LARGE and make_room(fig, letters / scale)
 
 
 class Redrawn(NamedTuple):
@@ -97,8 +107,8 @@ class Redrawn(NamedTuple):
     ----------
     path : pathlib.Path
         The picture.
-    fits : bool
-        Whether all of it is on the page; large letters in a narrow figure may not be.
+    faults : list of str
+        What cannot be read, cut off or overlapping, as :func:`emlib.narrow.faults` says it.
     width : float
         In inches.
     natural : float
@@ -106,7 +116,7 @@ class Redrawn(NamedTuple):
     """
 
     path: Path
-    fits: bool
+    faults: list[str]
     width: float
     natural: float
 
@@ -142,11 +152,14 @@ def redraw(
     Raises
     ------
     ValueError
-        If a name is not in the manifest, no notebook saves it, a notebook fails, or `out` is the folder of the figures.
+        If there are no figures, a name is not in the manifest, no notebook saves it, a notebook fails, or `out` is the
+        folder of the figures.
     """
     if out.resolve() == folder.resolve():
         raise ValueError(f"{out} holds the figures of the repository; name another folder")
     manifest = figures.read_manifest(folder)
+    if not manifest:
+        raise ValueError(f"there are no figures in {folder}; run this in the folder where emlib was cloned")
     origins = sources(folder.parent / "notebooks")
     wanted = sorted(set(names)) or sorted(manifest)
     if unknown := [name for name in wanted if name not in manifest or name not in origins]:
@@ -160,14 +173,16 @@ def redraw(
         if name not in wanted:
             return
         before = float(fig.get_size_inches()[0])
-        layout.apply(fig)
+        stacked = layout.apply(fig)
         width = float(fig.get_size_inches()[0])
         picture = f"{name}.{layout.extension}"
         # All formats, as in figures.save: each drawing settles the layout a little further.
         (out / picture).write_bytes(figures.pictures(fig)[layout.extension])
-        for suffix, text in snippets(picture, manifest[name], width).items():
+        entry = manifest[name]
+        words = {key: in_rows(entry[key]) if stacked else entry[key] for key in ("caption", "alt")}
+        for suffix, text in snippets(picture, words, width).items():
             (out / f"{name}.{suffix}").write_text(text, encoding="utf-8")
-        done[name] = Redrawn(out / picture, _fits(fig), width, figures.FONT_SIZE * width / before)
+        done[name] = Redrawn(out / picture, faults(fig), width, figures.FONT_SIZE * width / before)
 
     last: dict[str, int] = {}
     for name in wanted:
@@ -228,14 +243,6 @@ def _latex(text: str) -> str:
 def _markdown(text: str) -> str:
     """Return words with what Markdown would take for markup escaped."""
     return re.sub(r"([\\`*_{}\[\]<>#$^~@|])", r"\\\1", text)
-
-
-def _fits(fig: Figure) -> bool:
-    """Tell whether nothing of a drawn figure reaches beyond its edge, to a tenth of a millimetre."""
-    box = fig.get_tightbbox()
-    width, height = fig.get_size_inches()
-    slack = 0.1 / 25.4
-    return bool(min(box.x0, box.y0) >= -slack and box.x1 <= width + slack and box.y1 <= height + slack)
 
 
 def _scale_letters(fig: Figure, ratio: float) -> None:

@@ -48,6 +48,34 @@ def test_an_unknown_command_is_an_error(arguments: list[str], capsys: pytest.Cap
     assert "COMMAND" in capsys.readouterr().err
 
 
+def test_a_package_that_is_not_installed_is_named_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "command_in_need.py").write_text("import no_such_package.part\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(COMMANDS, "verify", ("command_in_need", ""))
+    assert main(["verify", "inv(inv(A)) == A"]) == 1
+    printed = capsys.readouterr().out
+    assert "verify needs the package 'no_such_package'" in printed
+    assert "pip install '.[notebooks]'" in printed
+
+
+def test_a_module_of_ours_that_is_missing_is_no_advice_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "emlib.gallery", None)
+    with pytest.raises(ModuleNotFoundError, match=r"emlib\.gallery"):
+        main(["figures"])
+
+
+@pytest.mark.parametrize("arguments", [["ledger"], ["figures"], ["figures", "--out", "paper"]])
+def test_outside_the_repository_the_commands_that_read_it_say_so(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 1
+    assert "problem: there " in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_python_dash_m_emlib_exits_with_the_status_of_the_command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

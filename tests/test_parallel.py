@@ -76,6 +76,33 @@ class Killed(Poisson):
         return super().log_prob(theta, x)
 
 
+def test_a_worker_asks_for_the_rows_once() -> None:
+    problem = make_problem("gaussian-full", 1, dim=2, n_components=2)
+    steps = emlib.parallel._e_steps
+    given, bounds = (problem.model, problem.start, "a run"), ((0, 7), (7, 20))
+    emlib.parallel._kept.clear()
+    try:
+        assert steps(*given, bounds) is None
+        found = steps(*given, bounds, (problem.x, None, None))
+        again = steps(*given, bounds[1:])
+        assert steps(problem.model, problem.start, "another run", bounds) is None
+    finally:
+        emlib.parallel._kept.clear()
+    assert found is not None
+    assert again is not None
+    assert [value for _, value in found[1:]] == [value for _, value in again]
+    assert_allclose(found[1][1], problem.model.log_likelihood(problem.start, problem.x[7:20]), rtol=1e-12)
+
+
+def test_rows_of_one_part_stay_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = make_problem("gaussian-full", 1, dim=2, n_components=2)
+    monkeypatch.setattr(emlib.parallel, "SMALLEST_PART", 10_000)
+    monkeypatch.setattr(Parallel, "_ask", lambda *_args: pytest.fail("workers were asked"))
+    with Parallel(problem.model, n_jobs=2) as workers:
+        result = em(workers, problem.x, problem.start, tol=0, max_iter=3)
+    assert_array_equal(result.trace, em(problem.model, problem.x, problem.start, tol=0, max_iter=3).trace)
+
+
 def test_a_killed_worker_raises() -> None:
     problem = make_problem("poisson", 8, dim=2, n_components=2, weighted=False)
     with pytest.raises(Exception, match="worker process"), Parallel(Mixture(Killed()), n_jobs=2) as workers:

@@ -58,13 +58,13 @@ def test_without_another_size_the_bytes_are_those_of_the_figure(extension: str, 
     assert [figure.path.name for figure in done] == [f"first.{extension}", f"second.{extension}"]
     for figure in done:
         assert figure.path.read_bytes() == before[figure.path.name]
-        assert (figure.fits, figure.width, figure.natural) == (True, 6.0, 9.0)
+        assert (figure.faults, figure.width, figure.natural) == ([], 6.0, 9.0)
     assert before == {path.name: path.read_bytes() for path in (repository / "figures").iterdir()}
 
 
 @pytest.mark.usefixtures("repository")
 def test_width_and_letters_are_those_asked_for_and_only_those_figures(capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["figures", "--width", "3.3in", "--font-size", "6", "--format", "svg", "--out", "out", "second"]
+    arguments = ["figures", "--width", "3.3in", "--font-size", "5", "--format", "svg", "--out", "out", "second"]
     assert main(arguments) == 0
     printed = capsys.readouterr().out
     assert printed == "drawn: out/second.{svg,tex,typ,md}\n"  # nothing of what the notebook prints
@@ -101,9 +101,10 @@ def test_all_letters_are_scaled_those_of_ticks_too() -> None:
 
 
 @pytest.mark.usefixtures("repository")
+@pytest.mark.filterwarnings("ignore:constrained_layout not applied")
 def test_letters_too_large_for_the_width_are_reported(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["figures", "--width", "2in", "--font-size", "14", "--out", "out", "first"]) == 1
-    assert "problem: first: at 2 inches something drawn with letters of 14 pt" in capsys.readouterr().out
+    assert main(["figures", "--width", "1in", "--font-size", "24", "--out", "out", "first"]) == 1
+    assert "problem: first: 1 inches are too narrow for letters of 24 pt: " in capsys.readouterr().out
     assert Path("out/first.pdf").exists()
 
 
@@ -184,6 +185,20 @@ def test_the_snippet_for_typst_compiles_and_gives_the_words_back(repository: Pat
     assert typst.compile(main_file).startswith(b"%PDF")
     found = json.loads(typst.query(main_file, "figure", field="caption", one=True))
     assert found["body"]["text"] == CAPTION
+
+
+def test_words_on_panels_follow_them_when_they_are_stacked(repository: Path) -> None:
+    draw = (
+        "fig, axes = plt.subplots(1, 2, figsize=(6, 3))\n"
+        'figures.save(fig, "pair", data={"y": [1]}, caption="Left: a. Right: b.", alt="On the left c.")'
+    )
+    write(repository / "notebooks", "03_c", STYLE, draw)
+    exec(STYLE + "\n" + draw, {})
+    for width, caption, alt in ((6, "Left: a. Right: b.", "On the left c."), (3, "Above: a. Below: b.", "Above, c.")):
+        redraw(["pair"], Layout(width), Path("out"), folder=repository / "figures")
+        written = Path("out/pair.typ").read_text()
+        assert f'caption: "{caption}"' in written
+        assert f'alt: "{alt}"' in written
 
 
 def test_the_command_records_where_figures_come_from_and_keeps_it(repository: Path) -> None:

@@ -70,7 +70,30 @@ def test_code_is_fenced_by_more_than_it_holds(text: str) -> None:
 )
 def test_plumbing_is_told_from_work(source: str, expected: bool) -> None:
     assert report.is_plumbing(source) is expected
-    assert ("#plumbing[" in report.code(source, "01", 3)) is expected
+    assert ("small: true" in report.code(source, "01", 3)) is expected
+
+
+def test_code_is_cut_between_statements_only() -> None:
+    run = [f"x = {number}" for number in range(report.WHOLE + 3)]
+    source = "\n".join(["def f():", "    a = 1", "", "    return a", "", "", 't = """', "", '"""', "# why", *run])
+    pieces = report.parts(source)
+    assert pieces[0] == (True, "def f():\n    a = 1\n\n    return a")
+    assert pieces[1][1].startswith('t = """\n\n"""\n# why\nx = 0')
+    assert [apart for apart, _ in pieces] == [True, True, False]
+    assert all(piece.count("\n") < report.WHOLE for _, piece in pieces)
+    assert "\n".join(piece for _, piece in pieces) == source.replace("\n\n\n", "\n")
+    function = "def g():\n" + "\n".join(f"    {line}" for line in run)
+    assert report.parts(function) == [(True, function)]
+    assert "whole: true" not in report.code(function, "01", 3)
+
+
+def test_the_end_of_a_cell_stays_with_what_it_shows() -> None:
+    source = "x = 1\ny = 2\nz = 3\nw = 4\n\nx"
+    silent, shown = report.code(source, "01", 3), report.code(source, "01", 3, shows=True)
+    assert "sticky" not in silent
+    assert shown.count("sticky: true") == 1
+    assert shown.index("w = 4") < shown.index("sticky: true")
+    assert shown.count("<cell-01-3>") == 1
 
 
 def cell(source: str, *outputs: dict[str, Any]) -> dict[str, Any]:
@@ -105,26 +128,82 @@ def test_a_picture_comes_with_its_caption_text_and_label() -> None:
         report.output(cell('figures.save(fig, "other", data=d)'), stored, FIGURE)
 
 
+def test_pieces_of_an_output_stay_together_except_before_a_picture() -> None:
+    stream = {"output_type": "stream", "name": "stdout", "text": ["a\n"]}
+    drawn = shown(image_png="AAAA", text_plain="<Figure>")
+    source = 'figures.save(fig, "line", data=d)'
+    assert "#with-next[" in report.outputs(cell(source, stream, stream), FIGURE)[0]
+    assert not any("#with-next[" in piece for piece in report.outputs(cell(source, stream, drawn), FIGURE))
+
+
+def test_a_picture_in_prose_stands_below_its_paragraph() -> None:
+    body = converted(report.prose("First.\n\nIt rises:\n\n![A line.](../figures/line.png)\n\nThen", "00"))
+    assert re.search(r'First\.\s+#together\[\s+It rises:\s+#plate\("line\.svg", "A line\."\)\s+\]\s+Then', body)
+
+
 def test_a_chapter_holds_its_cells_in_order(tmp_path: Path) -> None:
     path = tmp_path / "03_a.ipynb"
     prose = {"cell_type": "markdown", "source": ["# Title"]}
     path.write_text(json.dumps({"cells": [prose, cell("x = f(1)"), {**prose, "source": ["then"]}]}))
     text = report.chapter(path, {})
     assert text.index("#chapter-break()") < text.index("Title") < text.index("x = f(1)") < text.index("then")
-    assert "#cell-number(5) <cell-03-5>" in text
+    assert text.index("#code-part(5") < text.index("x = f(1)") < text.index("<cell-03-5>")
 
 
-def test_what_pandoc_calls_otherwise_is_put_right() -> None:
-    body = converted(r"$a \otimes b \odot c \! d$ and $\bigl[ x \,\big|\, y \bigr]$ and $\Big\| z$")
-    text = report.typeset(body, report.read(report.NOTEBOOKS))
-    assert "times.o" in text
-    assert "dot.o" in text
-    assert "#h(-0.1667em)" in text
-    assert "#scale(" not in text
-    assert r"#math.lr(size: 120%, $\[$)" in text
-    assert "#math.lr(size: 180%, $parallel$)" in text
+def test_no_line_of_code_is_lost() -> None:
+    def code(cells: list[dict[str, Any]]) -> list[str]:
+        text = "\n".join(report.joined(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+        return [line for line in text.splitlines() if line.strip()]
+
+    paths = sorted(report.NOTEBOOKS.glob("*.ipynb"))
+    ledger = report.read(report.NOTEBOOKS)
+    body = report.typeset(converted(report.markdown(ledger)), ledger)
+    blocks = re.findall(r"^(`{3,})python\n(.*?)\n\1$", body, re.DOTALL | re.MULTILINE)
+    set_lines = [line for _, block in blocks for line in block.splitlines() if line.strip()]
+    assert set_lines == [line for path in paths for line in code(json.loads(path.read_text("utf-8"))["cells"])]
+
+
+@pytest.mark.parametrize(
+    ("tex", "expected"),
+    [
+        (r"a \otimes b \odot c", "a times.o b dot.o c"),
+        (r"a \! b \; c", "a #h(-0.1667em) b #h(0.2778em) c"),
+        (r"\bigl[ x \,\big|\, y \bigr]", r"#math.lr(size: 1.2em, $\[$)"),
+        (r"\Big\| z", "#math.lr(size: 1.8em, $parallel$)"),
+        (r"\operatorname{tr}(A) = \underbrace{\operatorname{Var}[x]}_v", r'op("tr") \( A \) = underbrace(op("Var") \['),
+        (r"\text{new} + |\det A|", 'upright("new") + lr(| det A |)'),
+        (r"|r| / |v|", r"lr(| r |) \/ lr(| v |)"),
+        (r"p(x \vert y) p(y \vert z)", r"p \( x \| y \) p \( y \| z \)"),
+        (r"\|e_{k+1}\|^2 \le \|s\|_I", "norm(e_(k + 1))^2 lt.eq norm(s)_I"),
+        (r"\mathrm{KL}(q \,\|\, h) + \mathrm{KL}(h \,\|\, q)", r"q thin parallel thin h \) + upright(K L)"),
+    ],
+)
+def test_a_formula_is_set_as_tex_would(tex: str, expected: str) -> None:
+    body = report.typeset(converted(f"${tex}$"), report.read(report.NOTEBOOKS))
+    assert expected in body
+    assert "#scale(" not in body
+
+
+def test_a_paragraph_stays_with_the_formula_below_it() -> None:
+    ledger = report.read(report.NOTEBOOKS)
+    source = 'So\n\n<a id="eq-1-1"></a>\n\n$$ a \\tag{1.1} $$\n\nand $b$\n\n$$ c $$\n\nThen\n\nEnd'
+    body = report.typeset(converted(report.prose(source, "01")), ledger)
+    assert body.count("#with-next[") == 2
+    assert "#with-next[So]\n\n#metadata(none) <eq-1-1>" in body
+    assert "#with-next[and $b$]" in body
+
+
+def test_the_template_is_filled_in() -> None:
+    text = report.typeset("", report.read(report.NOTEBOOKS))
     assert "VERSION" not in text
     assert "ABSTRACT" not in text
+
+
+def test_tables_of_claims_get_columns_that_fit() -> None:
+    ledger = report.read(report.NOTEBOOKS)
+    claims, other = "| claim | statement | shown |\n|---|---|---|\n| a | b | c |", "| a | b |\n|---|---|\n| 1 | 2 |"
+    assert "columns: (auto, 1.3fr, 1fr)," in report.typeset(converted(claims), ledger)
+    assert "columns: 2," in report.typeset(converted(other), ledger)
 
 
 def test_the_template_sets_the_same_bytes_twice(tmp_path: Path) -> None:

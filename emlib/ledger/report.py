@@ -186,8 +186,10 @@ def read(folder: str | Path) -> Report:
     Raises
     ------
     LedgerError
-        If a row is discharged twice, or a notebook names a row that the ledger lacks.
+        If there is no such folder, a row is discharged twice, or a notebook names a row that the ledger lacks.
     """
+    if not Path(folder).is_dir():
+        raise LedgerError(f"there is no folder {str(folder)!r}: run this where emlib was cloned, or name the folder")
     rows = load()
     known = {row.id for row in rows}
     places: dict[str, Place] = {}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from enum import Enum
 from importlib import import_module
 from inspect import isclass, isfunction
 from pkgutil import iter_modules
 from types import ModuleType
+from typing import Any
 
 import emlib
 
@@ -82,3 +84,21 @@ def first_line(thing: object) -> str:
     """Return the first line of a docstring as Markdown."""
     line = (thing.__doc__ or "").strip().partition("\n")[0].replace("``", "`")
     return ROLE.sub(r"`\g<name>`", line)
+
+
+def call(_app: Any, _what: str, _name: str, thing: Any, _options: Any, call: str | None, returns: str | None) -> Any:
+    """Return how a thing is called, for autodoc: nothing for classes nobody calls, and defaults a reader can read."""
+    if isclass(thing) and (issubclass(thing, Enum) or getattr(thing, "_is_protocol", False)):
+        return "", None
+    return call and re.sub(r"<(function|factory)[^=]*>(?=[,)])", "...", call), returns
+
+
+def members(_app: Any, _what: str, _name: str, thing: Any, _options: Any, lines: list[str]) -> None:
+    """Append the members of an enumeration to its docstring."""
+    if isclass(thing) and issubclass(thing, Enum):
+        lines += ["", f"One of {', '.join(f'``{member.name}``' for member in thing)}."]
+
+
+def skipped(_app: Any, _what: str, _name: str, thing: Any, _skip: bool, _options: Any) -> bool | None:
+    """Leave out the fields of named tuples, which the docstring of the class lists with their meaning."""
+    return True if type(thing).__name__ == "_tuplegetter" else None

@@ -17,7 +17,11 @@ from sphinx.util.fileutil import copy_asset
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(HERE)]
+
+import api_pages  # noqa: E402 - found through the line above
+from ledger_page import breakable  # noqa: E402
+from tables import marked  # noqa: E402
 
 project = "emlib"
 author = "The emlib authors"
@@ -48,6 +52,7 @@ bibtex_bibfiles = ["references.bib"]
 bibtex_default_style = "plain"
 numpydoc_show_class_members = False
 autodoc_typehints = "none"  # numpydoc's sections say the types
+add_module_names = False  # the title of the page says it
 
 html_theme = "furo"
 html_title = "emlib"
@@ -66,6 +71,10 @@ copybutton_exclude = ".linenos, .gp, .go"
 
 
 SAVED = re.compile(r'figures\.save\(\s*\w+,\s*"([\w-]+)"')  # the name of a figure, as its cell writes it
+TABLE = re.compile(r'<table border="1" class="dataframe">.*?</table>', re.DOTALL)
+HEADING = re.compile("(?<=<h1>)[^<]+")
+# A formula with the brackets before it and the mark, or the first letters of an ending, behind it.
+TOUCHING = re.compile(r'[(\[“‘]*<span class="math notranslate nohighlight">[^<]*</span>[^\s<]{0,3}')
 
 
 class PlainDisplayMath(SphinxTransform):
@@ -129,19 +138,31 @@ def copy_files(app: Sphinx) -> None:
 def finish_page(
     _app: Sphinx, name: str, _template: str, context: dict[str, Any], _doctree: nodes.document | None
 ) -> None:
-    r"""Offer a notebook for download, take the ``\(`` out of titles that browsers show as text, and mend two roles."""
+    r"""Offer a notebook for download, take the ``\(`` out of titles that browsers show as text, and mend the HTML."""
     if name.startswith("notebooks/"):
         file = f"{name.removeprefix('notebooks/')}.ipynb"
         link = f'<p class="download"><a href="{file}" download>Download this notebook</a> ({file})</p>'
         context["body"] = context["body"].replace("</h1>", f"</h1>\n{link}", 1)
-    # A list holds list items only, and a heading has a level.
-    context["body"] = context.get("body", "").replace('role="list" class="citation-list"', 'class="citation-list"')
+    context["body"] = mended(context.get("body", ""))
+    if name.startswith(("api/", "_modules/")):
+        context["body"] = HEADING.sub(lambda words: breakable(words[0]), context["body"], count=1)
+    # A heading has a level.
     tree = context["furo_navigation_tree"]
     context["furo_navigation_tree"] = tree.replace('role="heading"', 'role="heading" aria-level="2"')
     context["title"] = plain(context.get("title", ""))
     for neighbour in ("prev", "next"):
         if context.get(neighbour):
             context[neighbour]["title"] = plain(context[neighbour]["title"])
+
+
+def mended(body: str) -> str:
+    """Return the HTML of a page, its tables marked for the style sheet, its formulas kept at their marks."""
+    body = TABLE.sub(lambda table: marked(table[0]), body)
+    # Browsers would break a line between a formula, which is a picture, and its comma.
+    body = TOUCHING.sub(r'<span class="together">\g<0></span>', body)
+    # The links in listings stand on lines of their own, and their boxes begin new lines.
+    body = re.sub(r'\n\n\n(?=<div class="viewcode-block")', "\n", body).replace("[docs]</a>\n", "[docs]</a>")
+    return body.replace('role="list" class="citation-list"', 'class="citation-list"')  # a list holds list items only
 
 
 def plain(title: str) -> str:
@@ -155,5 +176,8 @@ def setup(app: Sphinx) -> None:
     app.add_transform(CellAnchors)
     app.add_transform(FigureTexts)
     app.connect("builder-inited", copy_files)
+    app.connect("autodoc-process-signature", api_pages.call)
+    app.connect("autodoc-process-docstring", api_pages.members)
+    app.connect("autodoc-skip-member", api_pages.skipped)
     app.connect("html-page-context", finish_page, priority=900)  # after the theme's own
     app.set_html_assets_policy("always")  # titles in the sidebar and the ledger hold mathematics too

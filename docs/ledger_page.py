@@ -38,10 +38,11 @@ def ledger_row(report: Report, row: Any) -> str:
     place = report.places.get(row.id)
     where = scope = "not shown"
     if place is not None:
-        where = f'<a href="notebooks/{place.notebook}.html#cell-{place.cell}">{place.notebook}, cell {place.cell}</a>'
+        words = f"notebook {place.notebook[:2]}, cell {place.cell}"
+        where = f'<a href="notebooks/{place.notebook}.html#cell-{place.cell}">{words}</a>'
         scope = escape(place.scope())
     values = (
-        f'<th scope="row" id="claim-{row.id}"><code>{row.id}</code></th>',
+        f'<th scope="row" id="claim-{row.id}"><code>{breakable(row.id)}</code></th>',
         f"<td>{row.section}</td>",
         f'<td class="statement tex2jax_process">{mathematics(row.statement)}</td>',
         f"<td>{row.verdict}</td>",
@@ -65,7 +66,13 @@ def code_link(name: str) -> str:
     """Return a link from a dotted name to its source in the book."""
     thing = resolve(name)
     module = thing.__module__.replace(".", "/")
-    return f'<a href="_modules/{module}.html#{thing.__qualname__}"><code>{name.removeprefix("emlib.")}</code></a>'
+    words = breakable(name.removeprefix("emlib."))
+    return f'<a href="_modules/{module}.html#{thing.__qualname__}"><code>{words}</code></a>'
+
+
+def breakable(name: str) -> str:
+    """Return a dotted name that a line may break behind its dots."""
+    return name.replace(".", ".<wbr>")
 
 
 def resolve(name: str) -> Any:

@@ -79,10 +79,12 @@ def gallery_figure(name: str, entry: dict[str, Any]) -> str:
     files = " ".join(
         f'<a href="figures/{name}.{suffix}" download>{suffix.upper()}</a>' for suffix in ("pdf", "svg", "png", "json")
     )
+    notebook, cell = entry["source"]["notebook"], entry["source"]["cell"]
+    origin = f'<a href="notebooks/{notebook}.html#cell-{cell}">notebook {notebook[:2]}, cell {cell}</a>'
     return (
         f'<figure id="{name}"><a href="figures/{name}.png"><img src="figures/{name}.png" loading="lazy" '
         f'alt="{escape(entry["alt"], quote=True)}"></a><figcaption>{escape(entry["caption"])}<br>'
-        f"<code>{name}</code> {files}</figcaption></figure>"
+        f'<code>{name}</code>, from {origin}: <span class="together">{files}</span></figcaption></figure>'
     )
 
 

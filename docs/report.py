@@ -97,12 +97,13 @@ def equations(text: str) -> str:
 
 
 def links(text: str) -> str:
-    """Point links between notebooks at chapters and equations of the report, and those to pictures at its copies."""
+    """Point links between notebooks at chapters, equations and cells here, and those to pictures at the copies."""
 
     def inside(match: re.Match[str]) -> str:
-        if match["anchor"]:
-            return f"]({match['anchor']})"
-        return f"](#chapter-{match['number']})" if match["number"] else match[0]
+        number, anchor = match["number"], match["anchor"]
+        if anchor:
+            return f"]({anchor.replace('#cell-', f'#cell-{number}-')})"
+        return f"](#chapter-{number})" if number else match[0]
 
     return LINK.sub(inside, text).replace("](../figures/", "](figures/")
 

@@ -1,4 +1,4 @@
-"""Turn the HTML tables of stored outputs into tables of Typst."""
+"""Turn the HTML tables of stored outputs into tables of Typst, and mark their columns of words for the book."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-__all__ = ["table"]
+__all__ = ["marked", "table"]
 
-NUMBER = re.compile(r"(< ?)?[-+−]?[\d.,]*(e[-+]?\d+)?( ?%)?|nan|inf|-inf")
+NUMBER = re.compile(r"(< ?)?[-+−]?[\d.,]*\d\.?(e[-+]?\d+)?( ?%)?|nan|inf|-inf")
+ROW = re.compile(r"<tr.*?</tr>", re.DOTALL)
+CELL = re.compile(r"(?P<tag><t[dh])(?P<rest>[^>]*>(?P<words>[^<]*))")
+SENTENCE = 30  # letters of a cell that wants a column of some width
 
 
 @dataclass
@@ -85,15 +88,49 @@ def table(html: str) -> str:
     return f"#frame(({listed(alignments(reader.body, width))}), ({listed(head)}), ({listed(body)}))"
 
 
+def marked(html: str) -> str:
+    """Return an HTML table with the class ``words`` at each cell of a column of words, and ``sentence`` if it has many.
+
+    Parameters
+    ----------
+    html : str
+        A table as pandas shows it.
+
+    Returns
+    -------
+    str
+        The same table.
+    """
+    reader = Reader()
+    reader.feed(html)
+    sides = alignments(reader.body, max(map(len, reader.head + reader.body), default=0))
+
+    def mark(row: re.Match[str]) -> str:
+        places = iter(sides[-len(CELL.findall(row[0])) :])
+        return CELL.sub(lambda cell: cell["tag"] + kind(next(places), cell["words"]) + cell["rest"], row[0])
+
+    return ROW.sub(mark, html)
+
+
+def kind(side: str, words: str) -> str:
+    """Return the class of a cell as an attribute; a number has none."""
+    if side == "right":
+        return ""
+    return ' class="words sentence"' if len(words) > SENTENCE else ' class="words"'
+
+
 def alignments(body: list[list[Cell]], width: int) -> list[str]:
-    """Return how each column is aligned: numbers to the right.
+    """Return how each column is aligned: to the right where most cells are numbers, as beside a few ``< tol/50``.
 
     Columns are counted from the right, because a cell that spans rows is missing at the left of the rows below it.
     """
-    columns = [[row[-place].text for row in body if len(row) >= place] for place in range(width, 0, -1)]
-    return [
-        "right" if column and all(NUMBER.fullmatch(text.strip()) for text in column) else "left" for column in columns
-    ]
+    columns = [[row[-place].text.strip() for row in body if len(row) >= place] for place in range(width, 0, -1)]
+    return ["right" if mostly_numbers([text for text in column if text]) else "left" for column in columns]
+
+
+def mostly_numbers(texts: list[str]) -> bool:
+    """Return whether more than half of some texts are numbers."""
+    return 2 * sum(NUMBER.fullmatch(text) is not None for text in texts) > len(texts)
 
 
 def typeset(cell: Cell) -> str:

@@ -101,6 +101,12 @@ def test_each_figure_offers_four_files() -> None:
         assert {f"figures/{path.stem}.{suffix}" for suffix in ("pdf", "svg", "png", "json")} <= set(links)
 
 
+def test_figures_and_errata_lead_to_their_cells() -> None:
+    figures = len(list((ROOT / "figures").glob("*.svg")))
+    for name, count in {"gallery.html": figures, "notebooks/14_errata.html": 50}.items():
+        assert sum("#cell-" in link for link in parsed(BOOK / name).links) >= count
+
+
 def test_all_modules_of_emlib_are_in_the_reference() -> None:
     modules = {".".join(path.relative_to(ROOT).with_suffix("").parts) for path in (ROOT / "emlib").rglob("*.py")}
     public = {name.removesuffix(".__init__") for name in modules if "._" not in name.replace(".__init__", "")}

@@ -33,6 +33,16 @@ def test_nothing_sticks_out_of_the_page_or_is_cut_off(name: str, reader: Reader)
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
+def test_code_is_seen_whole_on_a_desktop(name: str, reader: Reader) -> None:
+    assert reader.visit(name).cut_on_desktop == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_formula_keeps_the_mark_that_follows_it(name: str, reader: Reader) -> None:
+    assert reader.visit(name).astray == []
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
 def test_every_numbered_equation_shows_its_number(name: str, reader: Reader) -> None:
     notebook = nbformat.read((ROOT / name).with_suffix(".ipynb"), as_version=4)
     tags = sum(cell.source.count(r"\tag{") for cell in notebook.cells if cell.cell_type == "markdown")

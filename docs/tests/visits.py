@@ -47,6 +47,24 @@ OVERFLOW = """() => {
   return found;
 }"""
 
+# Marks that stand at the beginning of a line while their formula ends the line above.
+ASTRAY = r"""() => {
+  const found = [];
+  for (const formula of document.querySelectorAll("article mjx-container:not([display])")) {
+    const next = (formula.closest(".math") ?? formula).nextSibling;
+    if (next?.nodeType !== Node.TEXT_NODE || !/^[^\s]/.test(next.data)) continue;
+    const range = document.createRange();
+    range.setStart(next, 0);
+    range.setEnd(next, 1);
+    if (range.getBoundingClientRect().left < formula.getBoundingClientRect().left) found.push(next.data.slice(0, 40));
+  }
+  return found;
+}"""
+
+# Listings that are wider than their box.
+CUT = """() => [...document.querySelectorAll("article pre")]
+  .filter(node => node.scrollWidth > node.clientWidth).map(node => node.textContent.slice(0, 60))"""
+
 
 @dataclass(frozen=True)
 class Visit:
@@ -58,6 +76,8 @@ class Visit:
     raw_tex: list[str]
     wide_on_desktop: list[str]
     wide_on_phone: list[str]
+    cut_on_desktop: list[str]  # listings that have to be scrolled
+    astray: list[str]  # marks torn from their formula, at either width
     numbers: int  # equations with a number
 
 
@@ -103,7 +123,7 @@ def look(page: Page, name: str) -> Visit:
     page.on("pageerror", fail)
     page.on("request", request)
     open_page(page, name)
-    desktop = page.evaluate(OVERFLOW)
+    desktop, cut, astray = page.evaluate(OVERFLOW), page.evaluate(CUT), page.evaluate(ASTRAY)
     page.set_viewport_size(PHONE)
     return Visit(
         complaints,
@@ -112,5 +132,7 @@ def look(page: Page, name: str) -> Visit:
         page.evaluate(RAW_TEX),
         desktop,
         page.evaluate(OVERFLOW),
+        cut,
+        astray + page.evaluate(ASTRAY),
         page.locator("[data-mml-node=mlabeledtr]").count(),
     )

@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.gaussian_mixtures import problem
 from benchmarks.machine import kernels, load, store, versions
 
-SHAPES = ("100000,4,8", "1000000,2,5", "1000000,8,10", "100000,16,16")
+SHAPES = ("100000,4,8", "1000000,2,5", "1000000,8,10", "100000,16,16", "1000000,16,16")
 Runner = Callable[[int], object]
 
 
@@ -52,7 +52,7 @@ def measure(shape: str, repeats: int) -> dict[str, Any]:
     n, d, m = map(int, shape.split(","))
     x, start = problem(n, d, m)
     runners = {"one_process": emlib(x, start, 1), "all_cores": emlib(x, start, -1), "sklearn": sklearn(x, start)}
-    iterations = max(4, min(200, round(3e7 / (n * m))))
+    iterations = max(10, min(200, round(1e8 / (n * m))))
     times: dict[str, list[float]] = {name: [] for name in runners}
     for run in runners.values():
         run(1)

@@ -125,6 +125,8 @@ class ClusterRows(Stream):
         Always None: :meth:`number` asks the workers where a row stood.
     memo : dict
         What was worked out about these rows once.
+    whole : None
+        These are all rows.
 
     Raises
     ------

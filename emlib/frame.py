@@ -61,6 +61,26 @@ class Frame:
         return np.tril(np.linalg.inv(self.root / self.units[:, None])) / self.units
 
 
+def shared_frame(rows: Rows) -> Frame:
+    """Return the frame of all rows of which these may be a part; it is worked out once.
+
+    Parameters
+    ----------
+    rows : Rows
+        The rows.
+
+    Returns
+    -------
+    Frame
+        The map, kept with the rows.
+    """
+    whole = rows if rows.whole is None else rows.whole
+    frame: Frame | None = whole.memo.get("frame")
+    if frame is None:
+        frame = whole.memo["frame"] = frame_of(whole)
+    return frame
+
+
 def frame_of(rows: Rows) -> Frame:
     """Return the frame of some rows, in two passes over them.
 

@@ -29,7 +29,7 @@ Stats = TypeVar("Stats")
 
 PARTS = 16
 """The most parts that rows are cut into, whatever the number of workers, so that this number changes no result."""
-SMALLEST_PART = 4096
+SMALLEST_PART = 16384
 """Rows below which a part is not worth sending."""
 
 Bounds = tuple[tuple[int, int], ...]
@@ -154,7 +154,8 @@ class Parallel(Generic[Theta, Stats]):
         """
         rows = as_rows(self.model.prepare(data, sample_weight))
         n = len(rows.x)
-        n_parts = max(1, min(PARTS, n // SMALLEST_PART))
+        most = max(1, min(PARTS, n // SMALLEST_PART))
+        n_parts = 2 ** (most.bit_length() - 1)  # as many for each of 2, 4, ... workers
         cuts = [n * k // n_parts for k in range(n_parts + 1)]
         return Parts(rows, tuple(pairwise(cuts)))
 
@@ -198,20 +199,22 @@ class Parallel(Generic[Theta, Stats]):
         """Return what the workers find in their shares of the parts.
 
         They are asked through the executor of joblib's pool: the pool itself looks for results every 10 ms, which is
-        longer than many an E-step. Where a worker has not seen the rows, the pool sends them, large arrays as files.
+        longer than many an E-step. What goes to and fro is packed here, since joblib looks at each array whether it is
+        a large one. Where a worker has not seen the rows, the pool sends them, large arrays as files.
         """
-        given = self.model, theta, data.token
-        executor = getattr(self._pool._backend, "_workers", None)  # none if all is to run in this process
-        if executor is not None:
-            futures = [executor.submit(_e_steps, *given, share) for share in shares]
-            found = [future.result() for future in futures]
-            if None not in found:
-                return found
+        import cloudpickle
         from joblib import delayed
 
-        rows = data.rows.x, data.rows.weights, data.rows.numbers
-        sent: list[list[tuple[Stats, float]]] = self._pool(delayed(_e_steps)(*given, share, rows) for share in shares)
-        return sent
+        asked = cloudpickle.dumps((self.model, theta)), data.token
+        executor = getattr(self._pool._backend, "_workers", None)  # none if all is to run in this process
+        found = [None]
+        if executor is not None:
+            futures = [executor.submit(_packed_e_steps, *asked, share) for share in shares]
+            found = [future.result() for future in futures]
+        if None in found:
+            rows = data.rows.x, data.rows.weights, data.rows.numbers
+            found = self._pool(delayed(_packed_e_steps)(*asked, share, rows) for share in shares)
+        return [cloudpickle.loads(packed) for packed in found]
 
     def m_step(self, stats: Stats) -> Theta:
         """Return the model's M-step.
@@ -366,6 +369,15 @@ _kept: dict[str, tuple[Rows, dict[tuple[int, int], Rows]]] = {}
 """In a worker: the rows of the one run it works for, and the parts it has seen, with what E-steps keep beside them."""
 
 
+def _packed_e_steps(asked: bytes, token: str, bounds: Bounds, rows: tuple[Any, ...] | None = None) -> bytes | None:
+    """Unpack a model and its parameters for :func:`_e_steps`, and pack what it finds."""
+    import cloudpickle
+
+    model, theta = cloudpickle.loads(asked)
+    found = _e_steps(model, theta, token, bounds, rows)
+    return None if found is None else cloudpickle.dumps(found)
+
+
 def _e_steps(
     model: Any, theta: Any, token: str, bounds: Bounds, rows: tuple[Any, ...] | None = None
 ) -> list[tuple[Any, float]] | None:
@@ -378,10 +390,5 @@ def _e_steps(
     whole, parts = _kept[token]
     for start, stop in bounds:
         if (start, stop) not in parts:
-            weights, numbers = whole.weights, whole.numbers
-            parts[start, stop] = Rows(
-                whole.x[start:stop],
-                None if weights is None else weights[start:stop],
-                range(start, stop) if numbers is None else numbers[start:stop],
-            )
+            parts[start, stop] = whole.part(start, stop)
     return [model.e_step(theta, parts[part]) for part in bounds]

@@ -32,12 +32,32 @@ class Rows:
         Where each row stood in the data; None where no row was left out.
     memo : dict
         What a family worked out about these rows once and reads again in every E-step.
+    whole : Rows or None
+        The rows of which these are a part.
     """
 
     x: FloatArray
     weights: FloatArray | None = None
     numbers: IntArray | range | None = None
     memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
+    whole: Rows | None = field(default=None, repr=False)
+
+    def part(self, start: int, stop: int) -> Rows:
+        """Return some of the rows.
+
+        Parameters
+        ----------
+        start, stop : int
+            The first of them, and the one after the last.
+
+        Returns
+        -------
+        Rows
+            Views.
+        """
+        weights = None if self.weights is None else self.weights[start:stop]
+        numbers = range(start, stop) if self.numbers is None else self.numbers[start:stop]
+        return Rows(self.x[start:stop], weights, numbers, self)
 
     def number(self, row: int) -> int:
         """Return where a row stood in the data as the user gave them.

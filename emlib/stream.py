@@ -37,6 +37,8 @@ class Stream(Rows):
         Always None: :meth:`number` reads the source to find where a row stood.
     memo : dict
         What a family worked out about these rows once and reads again in every E-step.
+    whole : None
+        These are all rows.
 
     Raises
     ------

@@ -46,7 +46,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from emlib.frame import frame_of
+from emlib.frame import shared_frame
 from emlib.models.components.gaussian_features import MOST, Products, Squares
 from emlib.models.components.gaussian_values import GaussianStatistics
 from emlib.rows import CHUNK
@@ -129,7 +129,7 @@ def amplification(structure: CovarianceStructure, theta: GaussianParameters, row
     n_components, dim = theta.shape
     if not _few_features(structure, n_components, dim):
         return 0.0
-    bound = _features(structure.dense_products, frame_of(rows), n_components).amplification(theta)
+    bound = _features(structure.dense_products, shared_frame(rows), n_components).amplification(theta)
     return bound if bound <= MOST else 0.0
 
 
@@ -158,9 +158,7 @@ class _Work:
 
     def __init__(self, products: bool, n_components: int, rows: Rows) -> None:
         self.made_for = products, n_components
-        frame = rows.memo.get("frame")
-        if frame is None:
-            frame = rows.memo["frame"] = frame_of(rows)
+        frame = shared_frame(rows)
         self.features = features = _features(products, frame, n_components)
         width = features.n_rows + features.dim + n_components + 2
         most = min(CACHE // (8 * width), SMALL_PRODUCT // (n_components * features.n_features), 2 * CHUNK)

@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from benchmarks.accuracy import cases, emlib_step, errors, form, reference_step, scikit_learn_step
-from emlib import Gaussian, GaussianParameters, Mixture, MixtureParameters, em
+from emlib import Gaussian, GaussianParameters, Mixture, MixtureParameters, em, frame
 from emlib.models.components import gaussian_engine, gaussian_features
 from emlib.models.components.gaussian_features import Products, product_table
 from tests import invariants
@@ -109,8 +109,8 @@ def test_features_alone_would_lose_the_ill_conditioned(monkeypatch: pytest.Monke
 @pytest.mark.parametrize("name", GAUSSIANS)
 def test_features_about_a_point_far_from_the_data_are_not_trusted(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Were the frame not centered, the guard would send data far from the origin to whitening, and nothing be lost."""
-    original = gaussian_engine.frame_of
-    monkeypatch.setattr(gaussian_engine, "frame_of", lambda rows: replace(original(rows), center=np.zeros(rows.dim)))
+    original = frame.frame_of
+    monkeypatch.setattr(frame, "frame_of", lambda rows: replace(original(rows), center=np.zeros(rows.dim)))
     invariants.far_from_the_origin(make_problem(name, 1, n_components=3, dim=2, weighted=True))
 
 

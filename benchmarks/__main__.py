@@ -12,23 +12,25 @@ import time
 
 from benchmarks.machine import environment
 
-FULL = {
-    "gaussian_mixtures": ["--json=gaussian_mixtures"],
-    "hmm_iteration": ["--json=hmm_iteration"],
-    "growth": ["--json=growth"],
-    "whole_fits": ["--json=whole_fits"],
-    "time_to_optimum": ["--json=time_to_optimum"],
-    "all_cores": ["--json=all_cores"],
-    "figure": [],
-}
-QUICK = {
-    "gaussian_mixtures": ["--shape=272,2,2", "--shape=10000,2,3", "--repeats=2"],
-    "hmm_iteration": ["--shape=1,500,3,1", "--repeats=2"],
-    "growth": ["--most=10000"],
-    "whole_fits": ["--shape=272,2,2", "--seeds=1", "--repeats=1"],
-    "time_to_optimum": ["--rows=2000", "--draws=1", "--max-iter=200", "--cap=10"],
-    "all_cores": ["--shape=100000,4,8", "--repeats=1"],
-}
+FULL = (
+    ("gaussian_mixtures", "--json=gaussian_mixtures"),
+    ("gaussian_mixtures", "--kernel=Haswell", "--alone", "--json=gaussian_mixtures_haswell"),
+    ("hmm_iteration", "--json=hmm_iteration"),
+    ("growth", "--json=growth"),
+    ("whole_fits", "--json=whole_fits"),
+    ("time_to_optimum", "--json=time_to_optimum"),
+    ("all_cores", "--json=all_cores"),
+    ("streaming",),
+    ("figure",),
+)
+QUICK = (
+    ("gaussian_mixtures", "--shape=272,2,2", "--shape=10000,2,3", "--repeats=2"),
+    ("hmm_iteration", "--shape=1,500,3,1", "--repeats=2"),
+    ("growth", "--most=10000"),
+    ("whole_fits", "--shape=272,2,2", "--seeds=1", "--repeats=1"),
+    ("time_to_optimum", "--rows=2000", "--draws=1", "--max-iter=200", "--cap=10"),
+    ("all_cores", "--shape=100000,4,8", "--repeats=1"),
+)
 
 
 def main() -> int:
@@ -37,8 +39,8 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="small problems, nothing stored")
     quick = parser.parse_args().quick
     failed = 0
-    for module, options in (QUICK if quick else FULL).items():
-        print(f"\n== {module}", flush=True)
+    for module, *options in QUICK if quick else FULL:
+        print(f"\n== {' '.join([module, *options])}", flush=True)
         begin = time.monotonic()
         # All cores means all of BLAS' threads too; the others set one thread in the processes that they start.
         command = [sys.executable, "-m", f"benchmarks.{module}", *options]

@@ -1,7 +1,7 @@
 """Wall-clock time of an EM iteration on all cores: emlib with one worker a core beside emlib and scikit-learn alone.
 
 A fixed number of iterations from the same start by the public interfaces; scikit-learn with as many BLAS threads as
-there are cores. Other load makes wall-clock times worthless: the load of the last minute is printed and stored, and it
+there are cores. Other load makes wall-clock times worthless: what other processes take is printed and stored, and it
 should be well below 1 before the run. Run it from the repository: ``.venv/bin/python -m benchmarks.all_cores``
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.gaussian_mixtures import problem
-from benchmarks.machine import kernels, load, store, versions
+from benchmarks.machine import busy_cores, kernels, store, versions
 
 SHAPES = ("100000,4,8", "1000000,2,5", "1000000,8,10", "100000,16,16", "1000000,16,16")
 Runner = Callable[[int], object]
@@ -64,7 +64,6 @@ def measure(shape: str, repeats: int) -> dict[str, Any]:
     return {
         "shape": [n, d, m],
         "kernels": kernels(),
-        "load": load(),
         **medians,
         "speed_up": float(np.median(ratios)),
         "speed_up_range": [float(ratios.min()), float(ratios.max())],
@@ -80,9 +79,9 @@ def main() -> None:
     parser.add_argument("--json", metavar="NAME", help="write the numbers to benchmarks/results/NAME.json")
     args = parser.parse_args()
     warnings.simplefilter("ignore")
-    busy = load()
-    print(f"wall-clock ms of an iteration; {os.cpu_count()} cores, load {busy}")
-    if busy > 0.5:
+    busy = busy_cores()
+    print(f"wall-clock ms of an iteration; {os.cpu_count()} cores, of which others keep {busy:.2f} busy")
+    if busy > 0.2:
         print("the machine is busy: these times say nothing about the cores")
     print(f"{'shape':>13} {'alone':>8} {'workers':>8} {'speed-up':>8} {'sklearn':>9} {'ratio':>7}")
     found = []
@@ -95,8 +94,8 @@ def main() -> None:
             flush=True,
         )
     if args.json is not None:
-        about = {"versions": versions("numpy", "scipy", "scikit-learn", "joblib"), "load_at_start": busy}
-        store(args.json, about | {"busy": busy > 0.5, "shapes": found})
+        about = {"versions": versions("numpy", "scipy", "scikit-learn", "joblib"), "busy_cores_at_start": busy}
+        store(args.json, about | {"shapes": found})
 
 
 if __name__ == "__main__":

@@ -99,13 +99,13 @@ def same_means(runners: dict[str, Runner], names: list[str]) -> float:
     return max(float(np.abs(one - means[0]).max()) for one in means)
 
 
-def measure(n: int, d: int, m: int, repeats: int) -> dict[str, Any]:
+def measure(n: int, d: int, m: int, repeats: int, names: list[str]) -> dict[str, Any]:
     """Return medians and ratios of one shape."""
     from threadpoolctl import threadpool_limits
 
     warnings.simplefilter("ignore")  # scikit-learn warns that a fixed number of iterations has not converged
     x, start = problem(n, d, m)
-    runners, broken = peers.runners(x, start)
+    runners, broken = peers.runners(x, start, names)
     with threadpool_limits(1):
         first = {name: cpu(run, 1) for name, run in runners.items()}
         for name, run in runners.items():
@@ -167,12 +167,14 @@ def main() -> None:
     parser.add_argument("--shape", action="append", help="rows,columns,components; may be repeated")
     parser.add_argument("--repeats", type=int, default=3, help="rounds for each shape (default: %(default)s)")
     parser.add_argument("--kernel", default="own", help="OpenBLAS kernels, say Haswell (default: its own choice)")
+    parser.add_argument("--alone", action="store_true", help="leave out packages other than scikit-learn")
     parser.add_argument("--json", metavar="NAME", help="write the numbers to benchmarks/results/NAME.json")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--memory", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
+    names = [name for name in peers.installed() if name in ALWAYS or not args.alone]
     if args.one is not None:
-        print(json.dumps(measure(*map(int, args.one.split(",")), args.repeats)))
+        print(json.dumps(measure(*map(int, args.one.split(",")), args.repeats, names)))
         return
     if args.memory is not None:
         shape, name = args.memory
@@ -183,12 +185,13 @@ def main() -> None:
     print(f"{about}; {others}")
     print(f"one thread, CPU time of one EM iteration in ms, medians of {args.repeats}; ratios to emlib's time")
     missing = [name for name in peers.PACKAGES if name not in peers.installed()]
-    if missing:
+    if missing and not args.alone:
         print(f"not installed, so left out: {', '.join(missing)}")
     print("  rows,columns,components, ms: emlib, scikit-learn, ratio from to, MiB added: emlib, scikit-learn, others")
     shapes = []
     for shape in args.shape or SHAPES:
-        found = afresh("gaussian_mixtures", "--one", shape, f"--repeats={args.repeats}", kernel=args.kernel)
+        options = [f"--repeats={args.repeats}", *(["--alone"] if args.alone else [])]
+        found = afresh("gaussian_mixtures", "--one", shape, *options, kernel=args.kernel)
         found["memory_mib"] = {
             name: afresh("gaussian_mixtures", "--memory", shape, name, kernel=args.kernel)["memory_mib"]
             for name in ALWAYS

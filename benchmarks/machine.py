@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,22 @@ def versions(*names: str) -> str:
 def load() -> float:
     """Return how many processes wanted to run in the last minute: wall times mean little above the number of cores."""
     return round(os.getloadavg()[0], 1)
+
+
+def busy_cores(seconds: float = 2.0) -> float:
+    """Return how many cores other processes keep busy while this one sleeps (Linux; the load elsewhere)."""
+    stat = Path("/proc/stat")
+    if not stat.exists():
+        return load()
+
+    def spent() -> tuple[int, int]:
+        times = [int(field) for field in stat.read_text(encoding="utf-8").splitlines()[0].split()[1:]]
+        return sum(times), times[3] + times[4]  # all, idle
+
+    before = spent()
+    time.sleep(seconds)
+    total, idle = (after - first for after, first in zip(spent(), before, strict=True))
+    return round((os.cpu_count() or 1) * (1 - idle / total), 2)
 
 
 def environment(kernel: str) -> dict[str, str]:

@@ -139,10 +139,10 @@ def installed() -> list[str]:
     return [name for name, (module, _, _) in PACKAGES.items() if find_spec(module) is not None]
 
 
-def runners(x: np.ndarray, start: Any) -> tuple[dict[str, Runner], dict[str, str]]:
+def runners(x: np.ndarray, start: Any, names: list[str]) -> tuple[dict[str, Runner], dict[str, str]]:
     """Return what runs each package, and the error of each that is installed but cannot be imported."""
     found, broken = {}, {}
-    for name in installed():
+    for name in names:
         try:
             found[name] = PACKAGES[name][2](x, start)
         except ImportError as error:

@@ -250,7 +250,8 @@ def as_rows(data: Any, sample_weight: Any = None, *, keep_single: bool = False, 
 def _as_matrix(data: Any, keep_single: bool, part: bool) -> FloatArray:
     if hasattr(data, "tocsr"):
         raise TypeError("sparse data are not supported: pass a dense array, for example data.toarray()")
-    if np.ma.is_masked(data):  # netCDF gives such slices; without its mask an array holds what was written there
+    # netCDF gives masked slices; without its mask an array holds what was written there. (np.ma takes long to import.)
+    if isinstance(data, np.ndarray) and hasattr(data, "mask") and np.ma.is_masked(data):
         data = np.where(np.ma.getmaskarray(data), np.nan, data.data)
     raw = np.asarray(data)
     if raw.dtype.kind == "c":

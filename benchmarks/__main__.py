@@ -20,7 +20,7 @@ FULL = (
     ("whole_fits", "--json=whole_fits"),
     ("time_to_optimum", "--json=time_to_optimum"),
     ("all_cores", "--json=all_cores"),
-    ("streaming",),
+    ("streaming", "--json=streaming"),
     ("figure",),
 )
 QUICK = (
@@ -30,6 +30,7 @@ QUICK = (
     ("whole_fits", "--shape=272,2,2", "--seeds=1", "--repeats=1"),
     ("time_to_optimum", "--rows=2000", "--draws=1", "--max-iter=200", "--cap=10"),
     ("all_cores", "--shape=100000,4,8", "--repeats=1"),
+    ("streaming", "--sizes", "10000", "20000"),
 )
 
 

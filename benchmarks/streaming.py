@@ -10,7 +10,8 @@ script, so in the page cache), and does EM iterations of five Gaussians with ful
   chunks and for the fewest rows also in 200, which shows what a chunk costs the scheduler; bytes of a chunk's
   statistics and of model and parameters.
 
-Run it with ``python benchmarks/streaming.py``; it prints a table and writes ``benchmarks/results/streaming.json``.
+Run it from the repository: ``.venv/bin/python -m benchmarks.streaming``; ``--json streaming`` stores the numbers in
+``benchmarks/results/streaming.json``.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.machine import store
 from emlib import Gaussian, Mixture, em
 from emlib.starts import gaussian_start
 
-RESULTS = Path(__file__).parent / "results" / "streaming.json"
 SIZES = (100_000, 1_000_000, 10_000_000)
 COLUMNS, COMPONENTS = 4, 5
 CHUNK = 65_536
@@ -131,7 +132,17 @@ def cluster(path: Path, n: int, n_chunks: int) -> dict[str, Any]:
 
 def in_fresh_process(what: str, path: Path, n: int, n_chunks: int = 0) -> dict[str, Any]:
     """Run one measurement in a process of its own."""
-    command = [sys.executable, __file__, "--measure", what, "--path", str(path), f"--rows={n}", f"--chunks={n_chunks}"]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.streaming",
+        "--measure",
+        what,
+        "--path",
+        str(path),
+        f"--rows={n}",
+        f"--chunks={n_chunks}",
+    ]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
     output = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
     return json.loads(output.splitlines()[-1])
@@ -144,6 +155,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int)
     parser.add_argument("--chunks", type=int)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--json", metavar="NAME", help="write the numbers to benchmarks/results/NAME.json")
     options = parser.parse_args()
     if options.measure == "stream":
         print(json.dumps(stream(options.path, options.rows)))
@@ -164,15 +176,9 @@ def main() -> None:
     medians = [run["nanoseconds_per_row_and_iteration"][2] for run in streams]
     ratio = medians[-1] / medians[0]
     print(f"median time a row, {options.sizes[-1]} rows to {options.sizes[0]}: {ratio:.3f}")
-    result = {
-        "columns": COLUMNS,
-        "components": COMPONENTS,
-        "load_average_at_the_end": os.getloadavg()[0],
-        "stream": streams,
-        "cluster": clusters,
-        "median_time_per_row_last_to_first": ratio,
-    }
-    RESULTS.write_text(json.dumps(result, indent=1) + "\n")
+    if options.json is not None:
+        result = {"columns": COLUMNS, "components": COMPONENTS, "stream": streams, "cluster": clusters}
+        store(options.json, result | {"median_time_per_row_last_to_first": ratio})
 
 
 if __name__ == "__main__":

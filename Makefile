@@ -26,7 +26,7 @@ LOCKFLAGS ?=
 .NOTPARALLEL:  # notebooks share figures/manifest.json
 
 .PHONY: all
-all: .make/figures.checked .make/ledger.checked .make/book.built ## Set up, run the notebooks that changed, check figures and ledger, build the book (the main job)
+all: .make/figures.checked .make/ledger.checked $(BOOK)/index.html ## Set up, run the notebooks that changed, check figures and ledger, build the book (the main job)
 	@echo "Notebooks, figures/ and $(BOOK)/index.html are up to date ('make notebooks' runs the notebooks again)."
 
 .PHONY: setup
@@ -72,16 +72,16 @@ notebooks: $(READY) ## Run all notebooks again, or one: make notebooks NB=01_em_
 	@$(PY) -m emlib figures
 
 .PHONY: book
-book: .make/book.built ## Build the web book from the executed notebooks
+book: $(BOOK)/index.html ## Build the web book from the executed notebooks
 	@echo "The book is in $(CURDIR)/$(BOOK)/index.html; a browser opens it as a file."
 
 # From nothing each time, warnings as errors: the same sources give the same bytes.
-.make/book.built: .make/figures.checked .make/ledger.checked $(PAGES) $(READY)
+$(BOOK)/index.html: .make/figures.checked .make/ledger.checked $(PAGES) $(READY)
 	@echo "Building the book (half a minute) ..."
-	@rm -rf $(BOOK)
+	@rm -rf $(BOOK) $(BOOK).partial
 	@$(PY) docs/pages.py .make/book-source
-	@$(PY) -m sphinx -W --keep-going -q -E -b html -c docs -d .make/book-doctrees .make/book-source $(BOOK)
-	@touch $@
+	@$(PY) -m sphinx -W --keep-going -q -E -b html -c docs -d .make/book-doctrees .make/book-source $(BOOK).partial
+	@mv $(BOOK).partial $(BOOK)
 
 .PHONY: report
 report: $(REPORT) ## Set notebooks, ledger and bibliography as one PDF and say where it is
@@ -102,7 +102,7 @@ test: $(READY) ## Run the tests with the coverage gate, then compare every noteb
 	@$(PY) -m pytest $(SHARED) --nbval --nbval-current-env --nbval-cell-timeout=120 $(PYTESTFLAGS) notebooks
 
 .PHONY: test-book
-test-book: .make/book.built ## Build the book and read every page of it in Chromium
+test-book: $(BOOK)/index.html ## Build the book and read every page of it in Chromium
 	@BOOK=$(BOOK) $(PY) -m pytest $(PYTESTFLAGS) docs/tests
 
 .PHONY: lint

@@ -14,9 +14,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-BOOK = ["docs/pages.py .make/book-source", "-m sphinx .make/book"]
+BOOK = ["docs/pages.py .make/book-source", "-m sphinx .make/book.partial"]
 CHECKS = ["-m emlib figures", "-m emlib ledger --missing", *BOOK]
-RECORDER = '#!/bin/sh\necho "$*" >> calls.txt\n'
+RECORDER = """#!/bin/sh
+echo "$*" >> calls.txt
+case "$*" in *sphinx*) for folder; do :; done; mkdir -p "$folder"; touch "$folder/index.html" ;; esac
+"""
 
 
 def script(path: Path, text: str) -> Path:
@@ -80,6 +83,14 @@ def test_make_runs_the_notebooks_once_and_a_second_make_does_nothing(tree: Path)
     assert calls(tree) == []
     assert again.stdout.count("\n") == 1
     assert "up to date" in again.stdout
+
+
+def test_a_deleted_book_is_built_again(tree: Path) -> None:
+    assert make(tree, "book").returncode == 0
+    calls(tree)
+    shutil.rmtree(tree / ".make/book")
+    assert make(tree, "book").returncode == 0
+    assert calls(tree) == BOOK
 
 
 @pytest.mark.parametrize(

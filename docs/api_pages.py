@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from enum import Enum
 from importlib import import_module
-from inspect import isclass, isfunction
+from inspect import isclass, isfunction, unwrap
 from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any
@@ -57,7 +57,11 @@ def page(module: ModuleType) -> str:
 
 def documented(module: ModuleType) -> list[str]:
     """Return the public functions and classes that a module defines, or that a package takes from a private module."""
-    things = {name: thing for name, thing in vars(module).items() if isfunction(thing) or isclass(thing)}
+    things = {
+        name: thing
+        for name, thing in vars(module).items()
+        if isclass(thing) or isfunction(unwrap(thing) if callable(thing) else thing)  # what `cache` wraps too
+    }
     exports = getattr(module, "__all__", ()) if hasattr(module, "__path__") else ()
     return [
         name

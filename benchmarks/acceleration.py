@@ -3,22 +3,21 @@
 Every scheme runs from the same starts. Counted are E-steps (passes over the data, refused steps included) and CPU time
 until the log-likelihood is within 1e-9, relative, of where that run ends; EM itself runs until its estimate of what
 is left is below 1e-10 nats. A run that ends in another optimum than EM's is counted as better or worse and left out of
-the ratios; a run that does not converge is counted as failed. Run it with ``python benchmarks/acceleration.py``; it
-prints a table and writes ``benchmarks/results/acceleration.json``.
+the ratios; a run that does not converge is counted as failed. Run it from the repository:
+``.venv/bin/python -m benchmarks.acceleration``; ``--json acceleration`` stores the numbers.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.machine import store, versions
 from emlib import Bernoulli, Categorical, Exponential, Gaussian, Mixture, MixtureParameters, Poisson, Status, em
 from emlib.acceleration import QuasiNewton, Squarem
 from emlib.datasets import load_hasselblad
@@ -26,7 +25,6 @@ from emlib.rows import as_rows
 from emlib.starts import gaussian_start
 
 SCHEMES = {"em": None, "squarem": Squarem(), "quasi-newton": QuasiNewton()}
-RESULTS = Path(__file__).parent / "results" / "acceleration.json"
 Data = tuple[np.ndarray, np.ndarray | None]
 
 
@@ -185,6 +183,7 @@ def main() -> None:
     parser.add_argument("--starts", type=int, default=6)
     parser.add_argument("--max-iter", type=int, default=10_000)
     parser.add_argument("--only", default="", help="part of the name of a problem")
+    parser.add_argument("--json", metavar="NAME", help="write the numbers to benchmarks/results/NAME.json")
     args = parser.parse_args()
     results = {}
     print(f"{'problem':22} {'scheme':13} {'E-steps':>8} {'ms':>8} {'fewer':>7} {'faster':>7}  failed better worse")
@@ -202,9 +201,8 @@ def main() -> None:
                 f"  {row['failed']:6} {row['better']:6} {row['worse']:5}",
                 flush=True,
             )
-    if not args.only:
-        RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    if args.json is not None:
+        store(args.json, {"versions": versions("numpy", "scipy"), "problems": results})
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 A fixed number of iterations from the same start by the public interfaces; scikit-learn with as many BLAS threads as
 there are cores. Other load makes wall-clock times worthless: what other processes take is printed and stored, and it
-should be well below 1 before the run. Run it from the repository: ``.venv/bin/python -m benchmarks.all_cores``
+should be next to nothing before the run. Run it from the repository: ``.venv/bin/python -m benchmarks.all_cores``
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ ROOT = HERE.parent
 sys.path[:0] = [str(ROOT), str(HERE)]
 
 import api_pages  # noqa: E402 - found through the line above
-from ledger_page import breakable  # noqa: E402
-from tables import marked  # noqa: E402
+from ledger_page import breakable  # noqa: E402 - likewise
+from tables import marked  # noqa: E402 - likewise
 
 project = "emlib"
 author = "The emlib authors"

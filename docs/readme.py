@@ -24,8 +24,8 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from emlib.ledger import read  # noqa: E402 - found through the line above
-from emlib.published import entries, reproduce  # noqa: E402
-from emlib.published.table import STATUSES  # noqa: E402
+from emlib.published import entries, reproduce  # noqa: E402 - likewise
+from emlib.published.table import STATUSES  # noqa: E402 - likewise
 
 BENCHMARKS = ROOT / "benchmarks" / "results"
 GALLERY = {  # name of a figure: the notebook that draws it
@@ -90,7 +90,7 @@ def acceleration(path: Path) -> list[str]:
     """Return the line on accelerated EM, if it was measured."""
     if not path.exists():
         return []
-    problems = list(json.loads(path.read_text(encoding="utf-8")).values())
+    problems = list(json.loads(path.read_text(encoding="utf-8"))["problems"].values())
     mine = [problem["quasi-newton"] for problem in problems]
     runs = sum(len(problem["runs"]["quasi-newton"]) for problem in problems)
     fewer, faster = (median(one[key] for one in mine if one[key]) for key in ("fewer_e_steps", "faster"))

@@ -18,9 +18,9 @@ the number of rows. For M Gaussians with full covariances in d columns both are 
 hundred more: with M = 5 and d = 4 they measured 1,532 and 2,378 bytes.
 
 **Time** is that of the E-steps of a worker's share and of the scheduler. On two quiet cores with a worker each
-(``benchmarks/results/streaming.json``) an E-step of 10^7 rows took 0.16 s, so 32 ns a row of a share, and the scheduler
-4 ms a chunk with ten of them, 1.2 ms with 200. Extrapolated from that, and not measured: 10^9 rows in 100 chunks of
-320 MB on 100 cores, a third of a second for the E-steps, an eighth to half a second for the scheduler, and 0.4
+(``benchmarks/results/streaming.json``) an E-step of 10^7 rows took 0.14 s, so 28 ns a row of a share, and the scheduler
+4 ms a chunk with ten of them, 1.1 ms with 200. Extrapolated from that, and not measured: 10^9 rows in 100 chunks of
+320 MB on 100 cores, 0.3 seconds for the E-steps, 0.1 to 0.4 for the scheduler, and 0.4
 megabytes moved an iteration. Chunks of a million rows or more keep the scheduler's part small.
 
 Once a fit, the rows are checked and 20,000 of them picked for a start, where they are. Only predictions, the report of

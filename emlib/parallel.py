@@ -202,19 +202,19 @@ class Parallel(Generic[Theta, Stats]):
         longer than many an E-step. What goes to and fro is packed here, since joblib looks at each array whether it is
         a large one. Where a worker has not seen the rows, the pool sends them, large arrays as files.
         """
+        rows = data.rows.x, data.rows.weights, data.rows.numbers
+        executor = getattr(self._pool._backend, "_workers", None)
+        if executor is None:  # all is to run in this process
+            return [_e_steps(self.model, theta, data.token, share, rows) for share in shares]
         import cloudpickle
         from joblib import delayed
 
         asked = cloudpickle.dumps((self.model, theta)), data.token
-        executor = getattr(self._pool._backend, "_workers", None)  # none if all is to run in this process
-        found = [None]
-        if executor is not None:
-            futures = [executor.submit(_packed_e_steps, *asked, share) for share in shares]
-            found = [future.result() for future in futures]
-        if None in found:
-            rows = data.rows.x, data.rows.weights, data.rows.numbers
-            found = self._pool(delayed(_packed_e_steps)(*asked, share, rows) for share in shares)
-        return [cloudpickle.loads(packed) for packed in found]
+        futures = [executor.submit(_packed_e_steps, *asked, share) for share in shares]
+        packed = [future.result() for future in futures]
+        if None in packed:
+            packed = self._pool(delayed(_packed_e_steps)(*asked, share, rows) for share in shares)
+        return [cloudpickle.loads(one) for one in packed]
 
     def m_step(self, stats: Stats) -> Theta:
         """Return the model's M-step.
@@ -370,21 +370,18 @@ _kept: dict[str, tuple[Rows, dict[tuple[int, int], Rows]]] = {}
 
 
 def _packed_e_steps(asked: bytes, token: str, bounds: Bounds, rows: tuple[Any, ...] | None = None) -> bytes | None:
-    """Unpack a model and its parameters for :func:`_e_steps`, and pack what it finds."""
+    """Unpack a model and its parameters, and pack what is found; None from a worker that has not seen the rows."""
     import cloudpickle
 
+    if rows is None and token not in _kept:
+        return None
     model, theta = cloudpickle.loads(asked)
-    found = _e_steps(model, theta, token, bounds, rows)
-    return None if found is None else cloudpickle.dumps(found)
+    return cloudpickle.dumps(_e_steps(model, theta, token, bounds, rows or ()))
 
 
-def _e_steps(
-    model: Any, theta: Any, token: str, bounds: Bounds, rows: tuple[Any, ...] | None = None
-) -> list[tuple[Any, float]] | None:
-    """Return the E-step of each of some parts; runs in a worker. None if it has not been given the rows yet."""
+def _e_steps(model: Any, theta: Any, token: str, bounds: Bounds, rows: tuple[Any, ...]) -> list[tuple[Any, float]]:
+    """Return the E-step of each of some parts; the rows are looked at the first time only."""
     if token not in _kept:
-        if rows is None:
-            return None
         _kept.clear()
         _kept[token] = Rows(*rows), {}
     whole, parts = _kept[token]

@@ -184,7 +184,7 @@ def test_what_cannot_be_saved_says_so(tmp_path: Path) -> None:
             return None, 0.0
 
     with pytest.raises(TypeError, match="a set cannot be saved in a checkpoint"):
-        em(Opaque(), None, {1, 2}, checkpoint=tmp_path / "run")  # type: ignore[type-var]
+        em(Opaque(), None, {1, 2}, checkpoint=tmp_path / "run")  # type: ignore[type-var] # no EMModel
 
     class Forgetful(Squarem):
         def begin(self, em_map: Any, start: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import sys
 from typing import Any
@@ -78,18 +79,19 @@ class Killed(Poisson):
 
 def test_a_worker_asks_for_the_rows_once() -> None:
     problem = make_problem("gaussian-full", 1, dim=2, n_components=2)
-    steps = emlib.parallel._e_steps
-    given, bounds = (problem.model, problem.start, "a run"), ((0, 7), (7, 20))
+    steps, bounds = emlib.parallel._packed_e_steps, ((0, 7), (7, 20))
+    asked = pickle.dumps((problem.model, problem.start))
     emlib.parallel._kept.clear()
     try:
-        assert steps(*given, bounds) is None
-        found = steps(*given, bounds, (problem.x, None, None))
-        again = steps(*given, bounds[1:])
-        assert steps(problem.model, problem.start, "another run", bounds) is None
+        assert steps(asked, "a run", bounds) is None
+        packed = steps(asked, "a run", bounds, (problem.x, None, None))
+        packed_again = steps(asked, "a run", bounds[1:])
+        assert steps(asked, "another run", bounds) is None
     finally:
         emlib.parallel._kept.clear()
-    assert found is not None
-    assert again is not None
+    assert packed is not None
+    assert packed_again is not None
+    found, again = pickle.loads(packed), pickle.loads(packed_again)
     assert [value for _, value in found[1:]] == [value for _, value in again]
     assert_allclose(found[1][1], problem.model.log_likelihood(problem.start, problem.x[7:20]), rtol=1e-12)
 

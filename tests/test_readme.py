@@ -90,7 +90,7 @@ def test_the_acceleration_is_a_median_that_leaves_out_what_has_none(readme: Modu
         return {"quasi-newton": counts, "runs": {"quasi-newton": [{}, {}]}}
 
     problems = {str(k): problem(*one) for k, one in enumerate([(2.0, 0), (8.0, 1), (3.0, 0), (None, 2)])}
-    (tmp_path / "times.json").write_text(json.dumps(problems))
+    (tmp_path / "times.json").write_text(json.dumps({"problems": problems}))
     [line] = readme.acceleration(tmp_path / "times.json")
     assert "needs 3 times fewer" in line
     assert "of 8 runs 3 did not converge" in line

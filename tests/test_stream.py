@@ -195,6 +195,26 @@ def test_memory_does_not_grow_with_the_rows() -> None:
     assert peaks[1] < 4 * 2**20
 
 
+def weighted_rows(seed: int) -> tuple[Array, Array]:
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(5000, 2)), rng.uniform(0.5, 1.5, size=5000)
+
+
+def test_weights_that_were_read_are_let_go() -> None:
+    """Each chunk is let go when the pass is behind it: two hundred take no more memory than forty."""
+    model = Mixture(Gaussian())
+    start = make_problem("gaussian-full", 6, dim=2, n_components=2).start
+    peaks = []
+    for n_chunks in (40, 200):
+        rows = model.prepare(partial(map, weighted_rows, range(n_chunks)))
+        model.e_step(start, rows)
+        tracemalloc.start()
+        model.e_step(start, rows)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.1 * peaks[0]
+
+
 def test_weights_of_a_source_come_with_its_chunks() -> None:
     with pytest.raises(ValueError, match=r"let its chunks be pairs \(rows, weights\)"):
         Mixture(Gaussian()).prepare(source_of(np.zeros((3, 1))), [1, 1, 1])

@@ -14,8 +14,9 @@ cannot see a direction in which the run has not moved.
 Which one: plain EM is the default, and right where it is fast. Where it needs hundreds of iterations,
 ``QuasiNewton()``. On the 13 slow problems of ``benchmarks/acceleration.py`` (six starts each, most with 1,000 rows)
 the median over the starts was 4 to 149 times fewer E-steps than EM to come within 1e-9 of the end (median problem:
-21), and 2 to 40 times less CPU time (6.5); for ``Squarem()``, which asks nothing of the model, 3 to 11 times fewer
-E-steps (6.4). All of their runs converged and none fell. Of the 78 runs of quasi-Newton 5 ended in a higher maximum
+21), and 0.6 to 24 times less CPU time (2.6; an EM iteration on 1,000 rows costs so little that the steps themselves
+count); for ``Squarem()``, which asks nothing of the model, 3 to 11 times fewer E-steps (6.5) and 1.2 to 9 times less
+CPU time (2.8). All of their runs converged and none fell. Of the 78 runs of quasi-Newton 5 ended in a higher maximum
 than EM's and 2 in a lower one, of SQUAREM's 4 and 1: fit from several starts. SQUAREM may also run into a
 collapsing component where EM passes by (3 of 20 starts on iris, notebook 22).
 """
